@@ -1,0 +1,1 @@
+"""The Eisbach log-barrier and the harness that trains with it. `eisbach.barrier` needs torch alone."""

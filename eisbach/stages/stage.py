@@ -1,0 +1,24 @@
+"""What every stage does first and last: quiet, deterministic libraries; one sentence for a fault."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
+
+from eisbach.errors import UserError
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call `main`; print a UserError or a full disk as one sentence and exit with status 1."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(
+            f"error: the disk is full: cannot write {error.filename or 'an output'}; free some space and run again"
+        )
