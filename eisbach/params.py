@@ -3,6 +3,7 @@
 import json
 from dataclasses import field
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -24,10 +25,84 @@ class Prepare:
 
 
 @section
+class Base:
+    """The model that is fine-tuned, and the grid on which its held-out loss is measured."""
+
+    folder: str = ""  # a folder in the hub's layout; empty: the base that this package ships
+    times_per_tenth: int = 2
+    seed: int = 0
+
+
+@section
+class Arm:
+    """One way of weighting samples: a name in `eisbach.weighting`'s registry and its settings."""
+
+    weighting: str
+    settings: dict[str, float | str] = field(default_factory=dict)
+
+
+@section
+class Finetune:
+    """Adapters on the frozen base. All arms of a seed share data order, noise, t, dropout and initial adapter."""
+
+    arms: dict[str, Arm] = field(default_factory=lambda: {"baseline": Arm("baseline"), "barrier": Arm("barrier")})
+    adapter: Literal["dora", "lora"] = "dora"
+    rank: int = 16
+    alpha: float = 16.0
+    lr: float = 5e-4
+    weight_decay: float = 0.01
+    batch: int = 4
+    steps: int = 100
+    cfg_dropout: float = 0.1
+
+
+@section
+class Generate:
+    """Samples of every arm for fixed prompts, from the same noise."""
+
+    prompts: int = 6
+    steps: int = 25
+    cfg_scale: float = 3.0
+    noise_seed: int = 0
+
+
+@section
+class Census:
+    """Weights on held-out latents under the base model, without training."""
+
+    times_per_tenth: int = 2
+    lam: float = 0.5
+    seed: int = 0
+
+
+@section
+class Pretrain:
+    """`make pretrain`: how the shipped base was made. Its corpus is larger, so that it is never the bottleneck."""
+
+    seed: int = 0
+    clips: int = 3000
+    steps: int = 8000
+    batch: int = 16
+    lr: float = 1e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.01
+    ema: float = 0.999
+    cfg_dropout: float = 0.1  # share of samples trained without cross-attention
+    inpainting: float = 0.1  # share of samples that keep a span of the clip as context
+    save_every: int = 250
+
+
+@section
 class Params:
     """All of params.yaml; a stage reads its own section."""
 
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3])
     prepare: Prepare = field(default_factory=Prepare)
+    base: Base = field(default_factory=Base)
+    finetune: Finetune = field(default_factory=Finetune)
+    generate: Generate = field(default_factory=Generate)
+    census: Census = field(default_factory=Census)
+    pretrain: Pretrain = field(default_factory=Pretrain)
 
 
 def load(path: str | Path = "params.yaml") -> Params:

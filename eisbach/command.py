@@ -1,4 +1,4 @@
-"""What every stage does first and last: quiet, deterministic libraries; one sentence for a fault."""
+"""What every command does first and last: quiet, deterministic libraries; one sentence for a fault."""
 
 import errno
 import os

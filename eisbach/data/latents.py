@@ -1,0 +1,86 @@
+"""The archive between `encode` and everything that trains: latents, text states and who they belong to."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from eisbach.errors import UserError
+from eisbach.files import replacing
+
+
+@dataclass(frozen=True)
+class Latents:
+    """N clips. Row i of every tensor belongs to row i of `clips` (the manifest's columns)."""
+
+    clips: pd.DataFrame
+    latents: Tensor  # [N, C, T] fp32, unit variance over the base split
+    states: Tensor  # [N, tokens, 384] fp16, the text encoder's token states
+    token_mask: Tensor  # [N, tokens] bool
+    pooled: Tensor  # [N, 384] fp32, sentence embeddings of unit length
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def rows(self, index: Tensor) -> "Latents":
+        return Latents(
+            self.clips.iloc[index.tolist()].reset_index(drop=True),
+            *(tensor[index] for tensor in (self.latents, self.states, self.token_mask, self.pooled)),
+        )
+
+    def split(self, name: str) -> "Latents":
+        """The clips of one split. Raises UserError when there are none."""
+        index = torch.from_numpy((self.clips["split"] == name).to_numpy().nonzero()[0])
+        if not len(index):
+            raise UserError(f"the archive has no clips of split '{name}'; raise prepare.clips.{name} in params.yaml")
+        return self.rows(index)
+
+    @property
+    def seconds(self) -> Tensor:
+        """[N] the lengths shown to the model."""
+        return torch.tensor(self.clips["seconds"].to_numpy(), dtype=torch.float32)
+
+
+def save(path: str | Path, archive: Latents) -> None:
+    tensors = {"latents": archive.latents.float(), "states": archive.states.half(), "pooled": archive.pooled.float()}
+    tensors["token_mask"] = archive.token_mask.to(torch.uint8)
+    metadata = {"clips": archive.clips.to_json(orient="table", index=False)}
+    with replacing(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata=metadata)
+
+
+def load(path: str | Path) -> Latents:
+    """Raises UserError when the archive is missing or damaged."""
+    from safetensors import safe_open
+
+    try:
+        tensors = load_file(path)
+        with safe_open(path, "pt") as file:
+            table = json.loads(file.metadata()["clips"])
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run `dvc repro encode` first") from None
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro encode`") from error
+    clips = pd.DataFrame(table["data"], columns=[field["name"] for field in table["schema"]["fields"]])
+    return Latents(clips, tensors["latents"], tensors["states"], tensors["token_mask"].bool(), tensors["pooled"])
+
+
+def order(count: int, batch: int, seed: int, step: int) -> Tensor:
+    """Rows of the batch at `step`: each epoch is a permutation of its own, derived from (seed, epoch).
+
+    Depends on nothing but its arguments, so a resumed run needs no saved position. Batches never straddle epochs;
+    the remainder of an epoch is left out, as `drop_last` does.
+    """
+    from eisbach.seeds import torch_generator
+
+    if batch > count:
+        raise UserError(f"a batch of {batch} needs at least as many clips, and there are {count}; lower the batch")
+    per_epoch = count // batch
+    epoch, place = divmod(step, per_epoch)
+    permutation = torch.randperm(count, generator=torch_generator(seed, "order", epoch))
+    return permutation[place * batch : (place + 1) * batch]

@@ -1,0 +1,28 @@
+"""Samples of one adapter for a fixed set of prompts, from noise that every arm shares."""
+
+import torch
+from torch import Tensor, nn
+
+from eisbach.data.latents import Latents
+from eisbach.models.velocity import predict, unconditional
+from eisbach.sample import euler, guided
+from eisbach.seeds import torch_generator
+
+
+def prompts(heldout: Latents, count: int) -> Latents:
+    """The conditions of `count` held-out clips, evenly spaced over the contrast of their arrangements."""
+    ranked = heldout.clips["contrast"].argsort(kind="stable").to_numpy()
+    places = torch.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().long()
+    return heldout.rows(torch.from_numpy(ranked.copy())[places])
+
+
+def generate(model: nn.Module, clips: Latents, steps: int, cfg_scale: float, noise_seed: int) -> Tensor:
+    """Latents [P, C, T] for the P conditions of `clips`; noise p derives from (noise_seed, p) alone."""
+    shape = clips.latents.shape[1:]
+    noise = torch.stack(
+        [torch.randn(shape, generator=torch_generator(noise_seed, "sample", place)) for place in range(len(clips))]
+    )
+    velocity = guided(
+        lambda x, t: predict(model, x, t, clips), lambda x, t: unconditional(model, x, t, clips), cfg_scale
+    )
+    return euler(velocity, noise, steps)

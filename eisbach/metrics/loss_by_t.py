@@ -1,0 +1,73 @@
+"""Held-out velocity loss on a fixed grid of t, against predictors that know no music.
+
+The grid of (clip, noise, t) is the same for every model that is measured, so differences are paired.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from eisbach import flow
+from eisbach.seeds import torch_generator
+
+Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # (x_t [B, C, T], t [B], rows [B]) -> [B, C, T]
+
+
+def times(per_tenth: int) -> list[float]:
+    """`per_tenth` values of t inside every tenth of [0, 1], evenly spaced and away from both ends."""
+    count = 10 * per_tenth
+    return [(index + 0.5) / count for index in range(count)]
+
+
+def grid(data: Tensor, ts: list[float], seed: int, batch: int) -> Iterator[tuple[float, Tensor, Tensor, Tensor]]:
+    """Yield (t, rows, x_t, target) for every t and every batch of clips; noise derives from (seed, t)."""
+    for t in ts:
+        noise = torch.randn(data.shape, generator=torch_generator(seed, "held-out noise", t))
+        for rows in torch.arange(len(data)).split(batch):
+            at = torch.full((len(rows),), t)
+            yield t, rows, flow.interpolate(data[rows], noise[rows], at), flow.velocity(data[rows], noise[rows])
+
+
+def clip_losses(velocity: Velocity, data: Tensor, ts: list[float], seed: int, batch: int = 32) -> pd.DataFrame:
+    """One row per (t, clip): `t`, `row`, `loss` = mean over channels and positions of (v - target)^2."""
+    records = []
+    for t, rows, noisy, target in grid(data, ts, seed, batch):
+        with torch.no_grad():
+            output = velocity(noisy, torch.full((len(rows),), t), rows)
+        losses = (output - target).square().mean((1, 2))
+        records += [
+            {"t": t, "row": row, "loss": loss} for row, loss in zip(rows.tolist(), losses.tolist(), strict=True)
+        ]
+    return pd.DataFrame(records)
+
+
+def reference_losses(data: Tensor, ts: list[float], seed: int) -> pd.DataFrame:
+    """One row per t: the least loss, on these very draws, of predictors without a memory of music.
+
+    `zero`: v = 0. `scalar`: v = a x_t. `linear`: v = a_c x_t + b_c, a slope and an offset for each channel. The
+    coefficients are fitted to the draws they are judged on, at every t afresh, which favours them over a model.
+    """
+    records = []
+    for t, _, noisy, target in grid(data, ts, seed, len(data)):
+        x, v = noisy.double(), target.double()
+        slope = (x * v).sum() / x.square().sum()
+        x_mean, v_mean = x.mean((0, 2), keepdim=True), v.mean((0, 2), keepdim=True)
+        x_centred, v_centred = x - x_mean, v - v_mean
+        slopes = (x_centred * v_centred).sum((0, 2), keepdim=True) / x_centred.square().sum((0, 2), keepdim=True)
+        records.append(
+            {
+                "t": t,
+                "zero": v.square().mean().item(),
+                "scalar": (v - slope * x).square().mean().item(),
+                "linear": (v_centred - slopes * x_centred).square().mean().item(),
+            }
+        )
+    return pd.DataFrame(records)
+
+
+def by_tenth(losses: pd.DataFrame) -> pd.DataFrame:
+    """Means over each tenth of t; the index is the tenth's lower end."""
+    tenth = (losses["t"] * 10).astype(int) / 10
+    return losses.drop(columns=["t", "row"], errors="ignore").groupby(tenth.rename("t_from")).mean()

@@ -1,0 +1,122 @@
+"""The small model's codec: log-mel patches and PCA, at Stable Audio 3's 44100/4096 latents per second.
+
+No pretrained audio autoencoder ships in a package, and none trains in minutes on two cores. This one is linear
+after the log-mel, fitted in closed form, and plugs in where SAME does: it is a stable-audio-tools `Pretransform`.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from stable_audio_tools.models.pretransforms import Pretransform
+from torch import Tensor
+from torchaudio.functional import griffinlim, melscale_fbanks
+
+HOP = 1024  # samples between mel frames
+FRAMES = 4  # mel frames in a latent: 4 * 1024 = 4096 samples
+N_FFT = 4096
+FLOOR = 1e-4  # amplitude under the logarithm: -80 dB of a full-scale band
+
+
+class MelPatchCodec(Pretransform):
+    """Stereo audio <-> latents of unit variance.
+
+    encode: [B, 2, samples] -> [B, C, ceil(samples / 4096)], through the mono mix. decode: the inverse, with
+    magnitudes from the pseudo-inverse of the mel basis and phases from Griffin-Lim, both channels alike.
+    Fitted by `fit`, stored as buffers: a loaded checkpoint needs no fitting.
+    """
+
+    def __init__(self, channels: int, mels: int = 128, sample_rate: int = 44100, griffin_lim_steps: int = 32):
+        super().__init__(enable_grad=False, io_channels=2, is_discrete=False)
+        self.encoded_channels = channels
+        self.downsampling_ratio = HOP * FRAMES
+        self.sample_rate = sample_rate
+        self.mels = mels
+        self.griffin_lim_steps = griffin_lim_steps
+        size = mels * FRAMES
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("basis", torch.zeros(channels, size))  # rows: principal directions, orthonormal
+        self.register_buffer("scale", torch.ones(channels))  # standard deviations along them
+        filters = melscale_fbanks(N_FFT // 2 + 1, 30.0, sample_rate / 2, mels, sample_rate, "slaney", "slaney").T
+        filters = filters / filters.sum(1, keepdim=True).clamp_min(1e-12)  # a band is a weighted mean of bins
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
+
+    def log_mel(self, audio: Tensor) -> Tensor:
+        """[B, 2, samples] -> natural log of mel amplitudes, [B, mels, 4 * latents]; silence is log 1e-4."""
+        latents = -(-audio.shape[-1] // self.downsampling_ratio)
+        mono = audio.mean(1)
+        mono = torch.nn.functional.pad(mono, (0, latents * self.downsampling_ratio - mono.shape[-1]))
+        spectrum = torch.stft(mono, N_FFT, HOP, window=self.window, center=True, return_complex=True).abs()
+        amplitude = spectrum[..., : latents * FRAMES] * (2 / self.window.sum())
+        return (self.filters @ amplitude).clamp_min(FLOOR).log()
+
+    def patches(self, log_mel: Tensor) -> Tensor:
+        """[B, mels, 4 L] -> [B, 4 * mels, L]: the four frames of a latent, stacked."""
+        batch, mels, frames = log_mel.shape
+        split = log_mel.reshape(batch, mels, frames // FRAMES, FRAMES)
+        return split.permute(0, 3, 1, 2).reshape(batch, FRAMES * mels, frames // FRAMES)
+
+    def unpatch(self, patches: Tensor) -> Tensor:
+        """Inverse of `patches`."""
+        batch, size, latents = patches.shape
+        split = patches.reshape(batch, FRAMES, size // FRAMES, latents)
+        return split.permute(0, 2, 3, 1).reshape(batch, size // FRAMES, latents * FRAMES)
+
+    def encode(self, audio: Tensor) -> Tensor:
+        return self.project(self.patches(self.log_mel(audio)))
+
+    def project(self, patches: Tensor) -> Tensor:
+        """Patches [B, 4 * mels, L] -> latents [B, C, L]."""
+        return (self.basis @ (patches - self.mean[:, None])) / self.scale[:, None]
+
+    def reconstruct(self, latents: Tensor) -> Tensor:
+        """Latents [B, C, L] -> log-mel [B, mels, 4 L]: what the latents still know of the encoder's input."""
+        return self.unpatch(self.basis.T @ (latents * self.scale[:, None]) + self.mean[:, None])
+
+    def decode(self, latents: Tensor) -> Tensor:
+        mel = self.reconstruct(latents).exp() - FLOOR
+        magnitude = self._linear_magnitude(mel.clamp_min(0)) * (self.window.sum() / 2)
+        frames = torch.nn.functional.pad(magnitude, (0, 1))  # the last frame of a centred transform
+        samples = latents.shape[-1] * self.downsampling_ratio
+        mono = griffinlim(
+            frames,
+            self.window,
+            n_fft=N_FFT,
+            hop_length=HOP,
+            win_length=N_FFT,
+            power=1.0,
+            n_iter=self.griffin_lim_steps,
+            momentum=0.99,
+            length=samples,
+            rand_init=False,  # no draw: the same latents give the same audio
+        )
+        return mono[:, None].expand(-1, 2, -1)
+
+    def _linear_magnitude(self, mel: Tensor, steps: int = 24) -> Tensor:
+        """Non-negative amplitudes of the bins whose band means are `mel`, by multiplicative updates."""
+        filters = self.filters
+        reach = filters.sum(0).clamp_min(1e-6)[:, None]
+        bins = (filters.T @ mel) / reach
+        for _ in range(steps):
+            ratio = mel / (filters @ bins).clamp_min(1e-8)
+            bins = bins * ((filters.T @ ratio) / reach)
+        return bins
+
+    def fit(self, log_mels: Iterable[Tensor]) -> "MelPatchCodec":
+        """PCA of the patches of `log_mels` ([B, mels, 4 L] each), accumulated in float64."""
+        size = self.mean.numel()
+        count, total, outer = 0, torch.zeros(size, dtype=torch.float64), torch.zeros(size, size, dtype=torch.float64)
+        for log_mel in log_mels:
+            rows = self.patches(log_mel).permute(0, 2, 1).reshape(-1, size).double()
+            count += len(rows)
+            total += rows.sum(0)
+            outer += rows.T @ rows
+        mean = total / count
+        values, vectors = torch.linalg.eigh(outer / count - torch.outer(mean, mean))
+        order = values.argsort(descending=True)[: self.encoded_channels]
+        basis = vectors[:, order].T
+        sign = basis.gather(1, basis.abs().argmax(1, keepdim=True)).sign()  # an eigenvector's sign is arbitrary: fix it
+        self.mean.copy_(mean)
+        self.basis.copy_(basis * sign)
+        self.scale.copy_(values[order].clamp_min(1e-12).sqrt())
+        return self

@@ -1,0 +1,15 @@
+"""Where the pipeline's artefacts lie, relative to the project's root: the same names as in dvc.yaml."""
+
+from pathlib import Path
+
+ARTIFACTS = Path("artifacts")
+MANIFEST = ARTIFACTS / "corpus" / "manifest.parquet"
+CLIPS = ARTIFACTS / "corpus" / "clips.tar"
+ARCHIVE = ARTIFACTS / "encode" / "archive.safetensors"
+BASE_LOSSES = ARTIFACTS / "base" / "loss_by_t.parquet"
+CENSUS = ARTIFACTS / "census" / "census.parquet"
+ADAPTERS = ARTIFACTS / "finetune"  # /<seed>/<arm>/, /<seed>/telemetry.parquet
+SAMPLES = ARTIFACTS / "generate"  # /<seed>/samples.parquet, /<seed>/samples.safetensors, /<seed>/*.flac
+EVALUATION = ARTIFACTS / "evaluate"  # /<seed>/*.parquet
+METRICS = Path("results")
+REPORT = Path("report")

@@ -1,0 +1,43 @@
+"""Stage `encode`: clips and captions -> one archive of latents and text states."""
+
+from statistics import fmean
+
+from eisbach.command import run
+
+LISTENED = 8  # clips per split through the whole decoder: Griffin-Lim takes a second each
+
+
+def main() -> None:
+    from eisbach import encode, places, tables
+    from eisbach.data import clips, latents, manifest
+    from eisbach.params import load
+    from eisbach.progress import track
+    from eisbach.stages import loading
+
+    params = load()
+    model = loading.base(params)
+    rows = manifest.read(places.MANIFEST)
+    audio = track(clips.read(places.CLIPS), "encode", len(rows))
+    archive = encode.encode(model, audio, rows)
+    latents.save(places.ARCHIVE, archive)
+
+    heldout = [row["clip_id"] for row in rows if row["split"] == "heldout"]
+    codec, pca, whole = model.pretransform, [], []
+    for clip_id, sound in clips.read(places.CLIPS):
+        if clip_id in heldout:
+            pca.append(encode.reconstruction_db(codec, sound, phases=False))
+            if len(whole) < LISTENED:
+                whole.append(encode.reconstruction_db(codec, sound, phases=True))
+    tables.write_metrics(
+        places.METRICS / "encode.json",
+        {
+            "clips": len(rows),
+            "latent_variance": archive.latents.var().item(),
+            "heldout_error_db_latents": fmean(pca),
+            "heldout_error_db_decoded": fmean(whole),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,18 @@
+"""The model that a run's params name, with or without the adapters of its arms."""
+
+from torch import nn
+
+from eisbach.adapters.peft_arms import PairedAdapters
+from eisbach.models import small
+from eisbach.params import Params
+
+
+def base(params: Params) -> nn.Module:
+    return small.load(params.base.folder or small.BASE)
+
+
+def arms(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
+    """The base and one adapter per arm, untrained: as `seed` draws them."""
+    model, settings = base(params), params.finetune
+    adapters = PairedAdapters(model.model.model, settings.arms, settings.adapter, settings.rank, settings.alpha, seed)
+    return model, adapters

@@ -1,0 +1,56 @@
+"""Paired differences over seeds: the seed is the block, so each seed gives one number per arm."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+LABELS = {
+    "heldout_loss": "held-out loss",
+    "dynamic_range_db": "dynamic range (dB)",
+    "spectral_contrast_db": "spectral contrast (dB)",
+    "pca_area": "PCA trajectory area",
+    "participation_ratio": "participation ratio of the trajectory",
+}
+
+
+def seed_means(losses: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """One row per (arm, seed, metric) with its mean `value` over held-out clips and t, or over samples."""
+    heldout = losses.groupby(["arm", "seed"])["loss"].mean().rename("heldout_loss")
+    measured = samples.groupby(["arm", "seed"])[[name for name in LABELS if name != "heldout_loss"]].mean()
+    wide = measured.join(heldout)
+    return wide.reset_index().melt(["arm", "seed"], var_name="metric", value_name="value")
+
+
+def paired_differences(means: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """One row per (metric, arm other than `reference`): both means, their mean difference over seeds, 95 % interval.
+
+    The interval is Student's; with fewer than two seeds it is NaN. Seeds that an arm lacks are left out of its pairs.
+    """
+    rows = []
+    for metric in LABELS:
+        wide = means[means["metric"] == metric].pivot(index="seed", columns="arm", values="value")
+        for arm in wide.columns.drop(reference):
+            pairs = wide[[reference, arm]].dropna()
+            low, high = _interval((pairs[arm] - pairs[reference]).to_numpy())
+            rows.append(
+                {
+                    "metric": metric,
+                    "arm": arm,
+                    "seeds": len(pairs),
+                    "reference_mean": pairs[reference].mean(),
+                    "arm_mean": pairs[arm].mean(),
+                    "difference": (pairs[arm] - pairs[reference]).mean(),
+                    "low": low,
+                    "high": high,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _interval(differences: np.ndarray) -> tuple[float, float]:
+    if len(differences) < 2:
+        return float("nan"), float("nan")
+    if np.ptp(differences) == 0:
+        return float(differences[0]), float(differences[0])
+    low, high = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    return float(low), float(high)

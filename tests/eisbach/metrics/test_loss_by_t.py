@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from eisbach import flow
+from eisbach.metrics import loss_by_t
+
+
+@pytest.fixture(scope="module")
+def data():
+    return torch.randn(40, 6, 64, generator=torch.Generator().manual_seed(0))
+
+
+def test_times_fill_every_tenth_evenly():
+    assert loss_by_t.times(1) == pytest.approx([0.05 + 0.1 * tenth for tenth in range(10)])
+    assert len(loss_by_t.times(3)) == 30
+
+
+def test_the_references_are_the_closed_forms_for_white_gaussian_data(data):
+    """For unit data, E[v^2] = 2 and the best linear loss is 1 / ((1 - t)^2 + t^2)."""
+    table = loss_by_t.reference_losses(data, loss_by_t.times(1), 0)
+    best = 1 / ((1 - table["t"]) ** 2 + table["t"] ** 2)
+    assert table["zero"].to_numpy() == pytest.approx(2, rel=0.03)
+    assert table["scalar"].to_numpy() == pytest.approx(best.to_numpy(), rel=0.03)
+    assert table["linear"].to_numpy() == pytest.approx(best.to_numpy(), rel=0.03)
+
+
+def test_the_references_are_ordered(data):
+    loud = data * torch.tensor([0.1, 0.5, 1, 2, 4, 8]).view(1, 6, 1) + 1
+    table = loss_by_t.reference_losses(loud, loss_by_t.times(1), 0)
+    assert (table["linear"] <= table["scalar"] + 1e-9).all()
+    assert (table["scalar"] <= table["zero"] + 1e-9).all()
+
+
+def test_the_true_linear_model_scores_as_the_reference(data):
+    def velocity(noisy, t, rows):
+        return flow.linear_predictor(t).view(-1, 1, 1) * noisy
+
+    times = loss_by_t.times(1)
+    losses = loss_by_t.by_tenth(loss_by_t.clip_losses(velocity, data, times, 0, batch=7))
+    references = loss_by_t.by_tenth(loss_by_t.reference_losses(data, times, 0))
+    assert losses["loss"].to_numpy() == pytest.approx(references["scalar"].to_numpy(), rel=0.01)
+
+
+def test_every_model_meets_the_same_noise(data):
+    seen = []
+    for batch in (7, 40):
+        rows = [noisy for *_, noisy, _ in loss_by_t.grid(data, [0.25], 1, batch)]
+        seen.append(torch.cat(rows))
+    assert torch.equal(*seen)

@@ -1,0 +1,36 @@
+import contextlib
+import errno
+import os
+
+import pytest
+
+from eisbach.errors import UserError
+from eisbach.files import replacing
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with contextlib.suppress(ZeroDivisionError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_replaces_a_folder_whole(tmp_path):
+    for content in ("first", "second"):
+        with replacing(tmp_path / "folder") as temporary:
+            temporary.mkdir()
+            (temporary / content).write_text(content)
+    assert os.listdir(tmp_path / "folder") == ["second"]
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="disk is full"), replacing(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_other_faults_pass_through(tmp_path):
+    with pytest.raises(IsADirectoryError), replacing(tmp_path / "a"):
+        raise IsADirectoryError(errno.EISDIR, "is a directory")
