@@ -1,0 +1,149 @@
+"""The log-barrier on belief space, Eq. 1-5 of arXiv 2606.07207, exact and with torch as its only dependency.
+
+    Eq. 1  energy   e[b, s] = mean over channels of output[b, :, s]^2      [0, inf)
+    Eq. 2  belief   p[b, :] = softmax over positions of e[b, :]            simplex
+    Eq. 3  entropy  B[b]    = H(p[b, :]) / log T                           [0, 1]
+    Eq. 4  weight   w[b]    = 1 / (1 - log(1 - B[b]))                      [0, 1]
+    Eq. 5  factor   m[b]    = (1 - lam) + lam * w[b]                       [1 - lam, 1]
+
+Shapes. `output` is `[B, C, *positions]` with one position axis or more: `[B, C, T]`, `[B, C, H, W]`. `mask` is
+boolean, `[B, *positions]`, true where a position is valid; without one all are. T counts the valid positions of a
+sample. Results are `[B]`. `torch.vmap`, `torch.func`, `torch.compile` and `torch.export` work through everything here.
+
+Precision. The work is done in float64 whatever comes in, also under autocast (float32 on MPS, which has nothing
+wider). Energies and gaps come back like that; weights and factors as float32, or float64 for a float64 output.
+
+Conventions.
+- A masked position takes no part: whatever it holds, NaN and inf included, no bit of the result depends on it.
+- With no valid position or a single one there is nothing to compare: gap 1, weight 1, gradient 0.
+- An exactly flat sample has gap 0 and weight 0. Eq. 4 has a cusp there; its gradient is taken as 0.
+- NaN or inf in a valid position makes that sample's weight NaN (under reduction "batch", every sample's). It is never
+  replaced by a number: a training loop must refuse a loss that is not finite before its optimiser moves.
+- A wrong shape, dtype or setting raises ValueError.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["barrier_factor", "barrier_weight", "belief_gap", "position_energy", "weight_of_gap"]
+
+
+def position_energy(output: Tensor) -> Tensor:
+    """Eq. 1: the mean square over channels, `[B, C, *positions]` -> `[B, *positions]`, in float64 (float32 on MPS).
+
+    float64, because the belief lives in differences between positions, which may be 1e-6 of the energies themselves:
+    energies rounded to float32 have already lost the digits that `belief_gap` keeps.
+    """
+    _check_output(output)
+    precision = torch.float32 if output.device.type == "mps" else torch.float64
+    return output.to(precision).square().mean(dim=1)
+
+
+def belief_gap(output: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Eq. 2 and 3 as the gap 1 - B = KL(p || uniform) / log T, `[B]` in [0, 1]; differentiable, in float64.
+
+    The gap rather than B, because a flat output's B is 1 - 1e-20 and no floating-point number is. 1 is a belief in one
+    position, 0 a uniform belief; with fewer than two valid positions the gap is 1 by convention.
+    """
+    _check_output(output)
+    _check_mask(output, mask)
+    if mask is None:
+        mask = torch.ones_like(output[:, 0], dtype=torch.bool)
+    else:
+        output = torch.where(mask.unsqueeze(1), output, 0)  # before the square, or a masked NaN enters the gradient
+    energy, mask = position_energy(output).flatten(1), mask.flatten(1)
+    count = mask.sum(dim=1).to(energy.dtype)
+    divergence = _divergence(energy, mask, count)
+    # Below two positions the divergence is 0, or NaN when the position holds a NaN: adding it keeps the NaN.
+    gap = torch.where(count > 1, divergence / count.clamp(min=2).log(), 1 + divergence)
+    return gap.clamp(max=1)
+
+
+def weight_of_gap(gap: Tensor) -> Tensor:
+    """Eq. 4 for a gap 1 - B of any shape in [0, 1]: w = 1 / (1 - log gap), 0 at 0, 1 at 1, rising in between."""
+    flat = gap == 0
+    return torch.where(flat, 0, 1 / (1 - torch.where(flat, 1, gap).log()))  # the inner 1 keeps 0/0 out of the gradient
+
+
+def barrier_weight(output: Tensor, mask: Tensor | None = None, *, detach: bool = True) -> Tensor:
+    """Eq. 4: the weight w, `[B]` in [0, 1]: near 0 for flat outputs, near 1 for concentrated ones.
+
+    Detached as the paper has it, so that it only scales the gradient of the loss it multiplies. `detach=False` adds
+    the gradient of w itself, which points elsewhere (`predictions.proofs.attached_gradient`).
+    """
+    weight = weight_of_gap(belief_gap(output.detach() if detach else output, mask))
+    return weight.to(torch.promote_types(output.dtype, torch.float32))
+
+
+def barrier_factor(
+    output: Tensor, lam: float, mask: Tensor | None = None, *, reduction: str = "sample", detach: bool = True
+) -> Tensor:
+    """Eq. 5: what multiplies each sample's loss, (1 - lam) + lam * w, `[B]` in [1 - lam, 1].
+
+    `lam` is a number in [0, 1]; 0 gives exactly 1. `reduction` "sample" gives each sample its own weight, "batch"
+    gives all of them the weights' mean (samples without valid positions included).
+    """
+    check_lam(lam)
+    if reduction not in ("sample", "batch"):
+        raise ValueError(f"reduction must be 'sample' or 'batch'; got {reduction!r}")
+    weight = barrier_weight(output, mask, detach=detach)
+    if reduction == "batch":
+        weight = weight.mean().expand_as(weight)
+    return (1 - lam) + lam * weight
+
+
+def check_lam(lam: float) -> None:
+    """Raise ValueError unless `lam` lies in [0, 1]."""
+    if not 0 <= lam <= 1:
+        raise ValueError(f"lam must lie in [0, 1]; got {lam}")
+
+
+def _divergence(energy: Tensor, mask: Tensor, count: Tensor) -> Tensor:
+    """K = KL(softmax(energy) || uniform) over the valid positions, `[B, S]`, `[B, S]`, `[B]` -> `[B]`.
+
+    With l = log(T p), K = mean of phi(l) = l e^l - (e^l - 1), because e^l has mean 1: every term is non-negative and
+    second order in l, so nothing cancels, and an error of the shift common to all l enters as its square.
+    The energies are shifted by their mean, or by 30 below their maximum where that is larger: the exponentials then
+    cannot overflow and their mean is at least 1. Masked energies are 0 and no energy is lower, so they do not disturb
+    sum and maximum.
+    """
+    count = count.clamp(min=1).unsqueeze(1)
+    shift = torch.maximum(energy.sum(1, keepdim=True) / count, energy.amax(1, keepdim=True) - 30).detach()
+    centred = torch.where(mask, energy - shift, 0)  # masked: expm1(0) = phi(0) = 0
+    log_ratio = centred - torch.log1p(torch.expm1(centred).sum(1, keepdim=True) / count)
+    return torch.where(mask, _phi(log_ratio), 0).sum(1) / count.squeeze(1)
+
+
+_SERIES = [(n - 1) / math.factorial(n) for n in range(16, 1, -1)]  # to float64's last bit for |l| < 0.5
+
+
+def _phi(log_ratio: Tensor) -> Tensor:
+    """phi(l) = l e^l - expm1(l) >= 0; by its series, the sum of (n - 1) l^n / n! from n = 2, where these cancel."""
+    small = log_ratio.clamp(-0.5, 0.5)  # clamped, so that the branch not taken cannot overflow
+    series = torch.zeros_like(small)
+    for coefficient in _SERIES:
+        series = series * small + coefficient
+    direct = log_ratio * log_ratio.exp() - torch.expm1(log_ratio)
+    return torch.where(log_ratio.abs() < 0.5, series * small.square(), direct)
+
+
+def _check_output(output: Tensor) -> None:
+    if output.dim() < 3 or 0 in output.shape[1:]:
+        raise ValueError(
+            "output must be [B, C, *positions] with at least one channel and one position; "
+            f"got shape {tuple(output.shape)}"
+        )
+    if not output.is_floating_point():
+        raise ValueError(f"output must hold floating-point numbers; got {output.dtype}")
+
+
+def _check_mask(output: Tensor, mask: Tensor | None) -> None:
+    if mask is None:
+        return
+    if mask.dtype != torch.bool:
+        raise ValueError(f"mask must be boolean, true where a position is valid; got {mask.dtype}")
+    expected = (output.shape[0], *output.shape[2:])
+    if tuple(mask.shape) != expected:
+        raise ValueError(f"mask must have shape [B, *positions] = {expected}; got {tuple(mask.shape)}")
