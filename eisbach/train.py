@@ -51,8 +51,9 @@ def finetune(
 ) -> Iterator[dict]:
     """Train the adapter of every arm in `weightings` in place; yield one record per (step, arm).
 
-    A record has `step`, `arm`, `loss` (what the optimiser saw), `t` and the objective's telemetry, [B] each, and
-    `clip_id`. Raises UserError naming the clips when a loss is not finite, before the optimiser moves.
+    A record has `step`, `arm`, `objective` (the scalar that the optimiser saw), and for each sample `clip_id`, `t` and
+    the telemetry of `eisbach.objective`, [B] each. Raises UserError naming the clips when a loss is not finite, before
+    the optimiser moves.
     """
     optimizers = {
         arm: torch.optim.AdamW(
@@ -68,13 +69,15 @@ def finetune(
         for arm, weighting in weightings.items():
             adapters.activate(arm)
             output = predict(model, noisy, shared.t, shared.clips, dropped=shared.dropped)
-            loss, telemetry = objective(output, target, shared.t, None, weighting)
-            if not torch.isfinite(loss):
+            total, telemetry = objective(
+                output, target, shared.t, None, weighting, clean=shared.clips.latents, step=step
+            )
+            if not torch.isfinite(total):
                 raise UserError(
-                    f"the loss of arm '{arm}' at step {step} is {loss.item()} on clips {', '.join(names)}; "
+                    f"the loss of arm '{arm}' at step {step} is {total.item()} on clips {', '.join(names)}; "
                     "lower finetune.lr in params.yaml or remove the clips"
                 )
             optimizers[arm].zero_grad(set_to_none=True)
-            loss.backward()
+            total.backward()
             optimizers[arm].step()
-            yield {"step": step, "arm": arm, "loss": loss.item(), "clip_id": names, "t": shared.t, **telemetry}
+            yield {"step": step, "arm": arm, "objective": total.item(), "clip_id": names, "t": shared.t, **telemetry}

@@ -1,5 +1,6 @@
 """One PEFT adapter per arm on one frozen base: same initial values, only one active at a time."""
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,7 +38,8 @@ class PairedAdapters:
         self.dit = dit
         self.config = config(dit, kind, rank, alpha)
         for arm in arms:
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Already found a `peft_config`")  # several are meant
                 torch.manual_seed(derive(seed, "adapter"))
                 inject_adapter_in_model(self.config, dit, adapter_name=arm)
         self.layers = [module for module in dit.modules() if isinstance(module, LoraLayer)]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eisbach.errors import UserError
 from eisbach.files import replacing
+from eisbach.seeds import torch_generator
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,21 @@ class Latents:
 def save(path: str | Path, archive: Latents) -> None:
     tensors = {"latents": archive.latents.float(), "states": archive.states.half(), "pooled": archive.pooled.float()}
     tensors["token_mask"] = archive.token_mask.to(torch.uint8)
-    metadata = {"clips": archive.clips.to_json(orient="table", index=False)}
+    metadata = {"clips": json.dumps(archive.clips.to_dict("list"))}
     with replacing(path) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata=metadata)
 
 
 def load(path: str | Path) -> Latents:
     """Raises UserError when the archive is missing or damaged."""
-    from safetensors import safe_open
-
     try:
         tensors = load_file(path)
         with safe_open(path, "pt") as file:
-            table = json.loads(file.metadata()["clips"])
+            clips = pd.DataFrame(json.loads(file.metadata()["clips"]))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run `dvc repro encode` first") from None
     except (SafetensorError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro encode`") from error
-    clips = pd.DataFrame(table["data"], columns=[field["name"] for field in table["schema"]["fields"]])
     return Latents(clips, tensors["latents"], tensors["states"], tensors["token_mask"].bool(), tensors["pooled"])
 
 
@@ -76,8 +74,6 @@ def order(count: int, batch: int, seed: int, step: int) -> Tensor:
     Depends on nothing but its arguments, so a resumed run needs no saved position. Batches never straddle epochs;
     the remainder of an epoch is left out, as `drop_last` does.
     """
-    from eisbach.seeds import torch_generator
-
     if batch > count:
         raise UserError(f"a batch of {batch} needs at least as many clips, and there are {count}; lower the batch")
     per_epoch = count // batch

@@ -56,10 +56,8 @@ def training_loss(telemetry: pd.DataFrame) -> str:
     figure, axes = plt.subplots(figsize=SIZE)
     width = max(1, (telemetry["step"].max() + 1) // 20)
     binned = telemetry.assign(step=(telemetry["step"] // width + 0.5) * width)
-    means = binned.groupby(["arm", "seed", "step"], as_index=False)["sample_loss"].mean()
-    sns.lineplot(
-        means, x="step", y="sample_loss", hue="arm", palette=_palette(means), errorbar=("ci", 95), seed=0, ax=axes
-    )
+    means = binned.groupby(["arm", "seed", "step"], as_index=False)["loss"].mean()
+    sns.lineplot(means, x="step", y="loss", hue="arm", palette=_palette(means), errorbar=("ci", 95), seed=0, ax=axes)
     axes.set(xlabel="step", ylabel="unweighted training loss")
     axes.legend(title="arm", frameon=False)
     axes.set_title(f"mean and 95 % interval over {telemetry['seed'].nunique()} seeds", fontsize=9, loc="left")

@@ -1,0 +1,58 @@
+"""Fixtures shared by all tests: a tiny model and archive of the shipped layout, built once a run."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+CHANNELS, LENGTH, TOKENS = 6, 12, 5
+
+
+def tiny_config(small) -> dict:
+    """The shipped configuration at widths that take milliseconds."""
+    config = json.loads((small.BASE / "model_config.json").read_text())
+    config["model"]["io_channels"] = CHANNELS
+    config["model"]["pretransform"]["config"] |= {"channels": CHANNELS, "mels": 16}
+    dit = config["model"]["diffusion"]["config"]
+    dit |= {"io_channels": CHANNELS, "embed_dim": 64, "depth": 1, "num_heads": 1, "local_add_cond_dim": CHANNELS + 1}
+    return config
+
+
+@pytest.fixture
+def tiny_model():
+    """A frozen model with the shipped architecture and random weights, none of them zero."""
+    from eisbach.models import small
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = small.build(tiny_config(small))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.05 * torch.randn_like(parameter))
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def tiny_archive():
+    """24 clips of smooth noise in three splits, with classes and captions."""
+    from eisbach.data.latents import Latents
+
+    count, generator = 24, torch.Generator().manual_seed(1)
+    clips = pd.DataFrame(
+        {
+            "clip_id": [f"clip-{index}" for index in range(count)],
+            "split": ["base", "finetune", "heldout"] * 8,
+            "caption": [f"caption {index}" for index in range(count)],
+            "seconds": 10.0,
+            "contrast": torch.rand(count, generator=generator).tolist(),
+            "contrast_class": ["flat", "middle", "contrast"] * 8,
+        }
+    )
+    return Latents(
+        clips,
+        torch.randn(count, CHANNELS, LENGTH, generator=generator).cumsum(-1) / LENGTH**0.5,
+        torch.randn(count, TOKENS, 384, generator=generator).half(),
+        torch.rand(count, TOKENS, generator=generator) > 0.3,
+        torch.nn.functional.normalize(torch.randn(count, 384, generator=generator), dim=-1),
+    )

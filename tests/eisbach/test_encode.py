@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+import torch
+
+from eisbach.encode import encode, reconstruction_db
+
+
+@pytest.fixture
+def clips():
+    rng = np.random.default_rng(0)
+    return [(f"clip-{index}", (0.1 * rng.standard_normal((2, 3 * 4096))).astype("float32")) for index in range(3)]
+
+
+@pytest.fixture
+def manifest():
+    return [
+        {"clip_id": f"clip-{index}", "caption": f"caption {index}", "split": "base", "seconds": 0.3}
+        for index in range(3)
+    ]
+
+
+def test_rows_belong_to_their_clips(tiny_model, clips, manifest):
+    archive = encode(tiny_model, clips, manifest, batch=2)
+    assert archive.latents.shape == (3, 6, 3)
+    assert archive.states.shape == (3, 64, 384)
+    for row, (_, audio) in enumerate(clips):
+        assert torch.equal(archive.latents[row], tiny_model.pretransform.encode(torch.from_numpy(audio)[None])[0])
+    assert archive.clips["clip_id"].tolist() == [clip_id for clip_id, _ in clips]
+
+
+def test_a_clip_out_of_order_is_refused(tiny_model, clips, manifest):
+    with pytest.raises(ValueError, match="clip-2 stands where the manifest has clip-0"):
+        encode(tiny_model, clips[::-1], manifest)
+
+
+def test_phases_cost_more_than_the_projection_alone(clips):
+    from eisbach.models.codec import MelPatchCodec
+
+    codec = MelPatchCodec(32, mels=16)
+    audio = clips[0][1]
+    codec.fit([codec.log_mel(torch.from_numpy(audio)[None])] * 2)
+    assert 0 <= reconstruction_db(codec, audio, phases=False) < reconstruction_db(codec, audio, phases=True)

@@ -1,0 +1,26 @@
+import torch
+
+from eisbach.generate import generate, prompts
+
+
+def test_prompts_span_the_contrast(tiny_archive):
+    asked = prompts(tiny_archive, 3).clips["contrast"]
+    everything = tiny_archive.clips["contrast"]
+    assert asked.iloc[0] == everything.min()
+    assert asked.iloc[-1] == everything.max()
+
+
+def test_more_prompts_than_clips_is_every_clip(tiny_archive):
+    assert len(prompts(tiny_archive, 1000)) == len(tiny_archive)
+
+
+def test_the_same_noise_every_time(tiny_model, tiny_archive):
+    asked = prompts(tiny_archive, 2)
+    made = [generate(tiny_model, asked, 3, 2.0, 0) for _ in range(2)]
+    assert torch.equal(*made)
+    assert not torch.equal(made[0], generate(tiny_model, asked, 3, 2.0, 1))
+
+
+def test_the_prompt_matters_more_with_guidance(tiny_model, tiny_archive):
+    asked = prompts(tiny_archive, 2)
+    assert not torch.equal(generate(tiny_model, asked, 3, 1.0, 0), generate(tiny_model, asked, 3, 4.0, 0))
