@@ -34,7 +34,8 @@ def rendered(tables, caption="soft strings"):
     by_tenth = {f"{k / 10}": {"model": 1.0, "linear": 1.2, "scalar": 1.3, "zero": 2.0} for k in (2, 7)}
     facts = {
         "arms": ["baseline", "barrier"], "reference": "baseline", "seeds": [0, 1], "steps": 9,
-        "base": {"loss_by_tenth_of_t": by_tenth}, "census": {"mean_w": 0.2}, "encode": {"heldout_error_db_decoded": 2.0},
+        "base": {"loss_by_tenth_of_t": by_tenth}, "census": {"mean_w": 0.2},
+        "encode": {"heldout_error_db_decoded": 2.0},
     }  # fmt: skip
     means = pd.DataFrame(
         [{"arm": a, "seed": s, "metric": m, "value": float(s)} for a in facts["arms"] for s in (0, 1) for m in LABELS]
