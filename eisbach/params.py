@@ -81,15 +81,15 @@ class Pretrain:
 
     seed: int = 0
     clips: int = 3000
-    steps: int = 8000
+    steps: int = 6000
     batch: int = 16
-    lr: float = 1e-3
-    warmup_steps: int = 100
+    lr: float = 2e-3
+    warmup_steps: int = 200
     weight_decay: float = 0.01
     ema: float = 0.999
     cfg_dropout: float = 0.1  # share of samples trained without cross-attention
     inpainting: float = 0.1  # share of samples that keep a span of the clip as context
-    save_every: int = 250
+    save_every: int = 200
 
 
 @section
