@@ -12,7 +12,7 @@ The factor carries no gradient, except in `attached` (to the model) and `edm2` (
 
     arm = make("barrier", lam=0.5)
 
-    @weighting("mine")                                # a new arm: whatever makes a callable
+    @weighting("mine")                                # a new arm: a class whose instances are called
     @dataclass(frozen=True)
     class Mine:
         power: float = 1.0
@@ -40,7 +40,7 @@ _registry: dict[str, Callable[..., Weighting]] = {}
 
 
 def weighting(name: str) -> Callable:
-    """Decorator: register a class (or function) that makes weightings under `name`. Raises ValueError if the name is taken."""
+    """Decorator: register a class of weightings under `name`. Raises ValueError if the name is taken."""
 
     def register(factory: Callable[..., Weighting]) -> Callable[..., Weighting]:
         if name in _registry:

@@ -1,0 +1,211 @@
+"""The objective: Stable Audio 3's reduction, the weighting's place in it, and what optimisers make of a factor."""
+
+import ast
+import importlib.util
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from eisbach.barrier import barrier_weight, belief_gap
+from eisbach.objective import objective, per_sample_loss
+from eisbach.weighting import make
+
+
+def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+@pytest.fixture
+def batch():
+    """output, target, t and a mask with one empty sample."""
+    mask = noise(4, 9, seed=2) > -0.5
+    mask[2] = False
+    return noise(4, 3, 9), noise(4, 3, 9, seed=1), torch.tensor([0.1, 0.4, 0.6, 0.9]), mask
+
+
+def stable_audio_loss(output, target, mask):
+    """Step 11 as `compute_masked_loss` of stable-audio-tools 0.0.20 has it, `mask_loss_weight` 0."""
+    signal = torch.where(mask.unsqueeze(1), (output - target) ** 2, 0.0)
+    return (signal.sum(dim=(1, 2)) / (mask.sum(dim=1) * output.shape[1] + 1e-8)).mean()
+
+
+def test_with_factor_one_it_is_stable_audios_reduction_bit_for_bit(batch):
+    output, target, t, mask = batch
+    loss, _ = objective(output, target, t, mask, make("baseline"))
+    assert torch.equal(loss, stable_audio_loss(output, target, mask))
+    everywhere = torch.ones_like(mask)
+    torch.testing.assert_close(
+        objective(output, target, t, None, make("baseline"))[0], stable_audio_loss(output, target, everywhere)
+    )
+
+
+def test_with_factor_one_it_is_the_shipped_function_bit_for_bit():
+    """The function alone is taken from the installed file: the module around it does not import on current releases."""
+    package = importlib.util.find_spec("stable_audio_tools").submodule_search_locations[0]
+    module = ast.parse((Path(package) / "training" / "utils.py").read_text())
+    function = next(node for node in module.body if getattr(node, "name", "") == "compute_masked_loss")
+    shipped = {"torch": torch}
+    exec(compile(ast.Module([function], []), "compute_masked_loss", "exec"), shipped)
+    output, target, mask = noise(4, 3, 9), noise(4, 3, 9, seed=1), noise(4, 9, seed=2) > 0
+    expected, *_ = shipped["compute_masked_loss"]((output - target) ** 2, mask, True)
+    assert torch.equal(objective(output, target, torch.rand(4), mask, make("baseline"))[0], expected)
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("bfloat16", "float32"), ("float64", "float64")])
+def test_the_loss_is_float32_or_better(batch, dtype, expected):
+    output, target, _, mask = batch
+    loss = per_sample_loss(output.to(getattr(torch, dtype)), target.to(getattr(torch, dtype)), mask)
+    assert loss.dtype == getattr(torch, expected)
+    wide = output.to(getattr(torch, dtype)).double() - target.to(getattr(torch, dtype)).double()
+    torch.testing.assert_close(loss.double()[0], wide[0, :, mask[0]].square().mean(), rtol=1e-6, atol=0)
+    assert per_sample_loss(output, target.double()).dtype == torch.float64
+
+
+def test_masked_positions_touch_neither_loss_nor_gradient(batch):
+    output, target, _, mask = batch
+    expected = per_sample_loss(output, target, mask)
+    assert expected[2] == 0
+    spoiled = torch.where(mask.unsqueeze(1), output, math.nan).requires_grad_()
+    loss = per_sample_loss(spoiled, torch.where(mask.unsqueeze(1), target, math.inf), mask)
+    assert torch.equal(loss, expected)
+    loss.sum().backward()
+    assert spoiled.grad.isfinite().all()
+    assert (spoiled.grad * ~mask.unsqueeze(1) == 0).all()
+
+
+def test_grids_reduce_like_sequences(batch):
+    output, target, _, mask = batch
+    grid = per_sample_loss(output.unflatten(2, (3, 3)), target.unflatten(2, (3, 3)), mask.unflatten(1, (3, 3)))
+    torch.testing.assert_close(grid, per_sample_loss(output, target, mask))
+    torch.testing.assert_close(
+        per_sample_loss(output.unflatten(2, (3, 3)), target.unflatten(2, (3, 3))), per_sample_loss(output, target)
+    )
+
+
+def test_it_is_the_mean_of_factor_times_loss_and_says_what_it_was_made_of(batch):
+    output, target, t, mask = batch
+    output.requires_grad_()
+    for valid in (mask, None):
+        loss, telemetry = objective(output, target, t, valid, make("barrier", lam=0.7))
+        gap = belief_gap(output.detach(), valid)
+        count = torch.full((4,), 9) if valid is None else valid.sum(1)
+        assert list(telemetry) == ["loss", "factor", "w", "B", "K"]
+        assert all(values.shape == (4,) and not values.requires_grad for values in telemetry.values())
+        torch.testing.assert_close(telemetry["loss"], per_sample_loss(output, target, valid).detach())
+        torch.testing.assert_close(telemetry["w"].float(), barrier_weight(output, valid), rtol=0, atol=0)
+        torch.testing.assert_close(telemetry["B"], 1 - gap)
+        torch.testing.assert_close(telemetry["K"], gap * count.clamp(min=1).log())
+        torch.testing.assert_close(telemetry["factor"], 0.3 + 0.7 * telemetry["w"].float())
+        torch.testing.assert_close(loss, (telemetry["loss"] * telemetry["factor"]).mean())
+
+
+def test_clean_and_step_reach_the_weighting(batch):
+    output, target, t, mask = batch
+    clean = noise(4, 3, 9, seed=5)
+    _, telemetry = objective(output, target, t, mask, make("oracle"), clean=clean)
+    torch.testing.assert_close(telemetry["factor"], 0.5 + 0.5 * barrier_weight(clean, mask))
+    shuffled = make("shuffled")
+    for step in (0, 5):
+        _, telemetry = objective(output, target, t, mask, shuffled, step=step)
+        assert torch.equal(telemetry["factor"], shuffled(output, target, t, mask, step=step))
+    assert not torch.equal(telemetry["factor"], objective(output, target, t, mask, shuffled)[1]["factor"])
+
+
+def test_clean_is_none_and_step_zero_unless_given(batch):
+    def seen(output, target, t, mask, **more):
+        assert more == {"clean": None, "step": 0}
+        return torch.ones_like(t)
+
+    objective(*batch, seen)
+
+
+def test_the_telemetry_of_an_attached_or_trained_weighting_is_detached(batch):
+    output, target, t, mask = batch
+    for name in ("attached", "edm2"):
+        _, telemetry = objective(output.requires_grad_(), target, t, mask, make(name))
+        assert not any(values.requires_grad for values in telemetry.values())
+
+
+def test_nan_in_a_valid_position_reaches_the_loss(batch):
+    output, target, t, mask = batch
+    output[0, 0, mask[0].nonzero()[0]] = math.nan
+    loss, telemetry = objective(output, target, t, mask, make("barrier"))
+    assert loss.isnan()
+    assert telemetry["factor"].isnan().tolist() == [True, False, False, False]
+
+
+# Gradients and optimisers
+
+
+@pytest.mark.parametrize("name", ["baseline", "barrier", "attached", "min_snr", "logit_normal", "oracle"])
+def test_accumulated_micro_batches_give_the_big_batchs_gradient(batch, name):
+    output, target, t, mask = (part.double() if part.is_floating_point() else part for part in batch)
+    clean = noise(4, 3, 9, seed=5, dtype=torch.float64)
+    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+    arm = make(name)
+    (big,) = torch.autograd.grad(objective(scale * output, target, t, mask, arm, clean=clean)[0], scale)
+    for part in (slice(0, 2), slice(2, 4)):
+        loss, _ = objective(scale * output[part], target[part], t[part], mask[part], arm, clean=clean[part])
+        (loss / 2).backward()
+    torch.testing.assert_close(scale.grad, big, rtol=1e-12, atol=0)
+
+
+def trained(optimiser, factor: float) -> torch.Tensor:
+    """A linear model after 30 steps on a noisy target, its loss times a constant factor."""
+    weight = torch.nn.Parameter(noise(3, 3, dtype=torch.float64))
+    steps = optimiser([weight])
+    for step in range(30):
+        data, target = (noise(4, 3, 9, seed=100 * step + part, dtype=torch.float64) for part in (0, 1))
+        output = torch.einsum("dc,bct->bdt", weight, data)
+        steps.zero_grad()
+        arm = make("constant")
+        arm.calibrate(torch.tensor([factor]), torch.tensor([0.5]), 0)
+        objective(output, target, torch.full((4,), 0.5), None, arm)[0].backward()
+        steps.step()
+    return weight.detach()
+
+
+def test_a_constant_factor_is_a_no_op_for_adamw():
+    def adamw(parameters):
+        return torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.1, eps=1e-12)
+
+    torch.testing.assert_close(trained(adamw, 0.3), trained(adamw, 1.0), rtol=1e-9, atol=1e-9)
+
+
+def test_a_constant_factor_is_a_learning_rate_for_sgd():
+    def sgd(lr):
+        return lambda parameters: torch.optim.SGD(parameters, lr=lr)
+
+    torch.testing.assert_close(trained(sgd(1e-1), 0.3), trained(sgd(3e-2), 1.0), rtol=1e-5, atol=1e-6)
+    assert (trained(sgd(1e-1), 0.3) - trained(sgd(1e-1), 1.0)).abs().max() > 0.01
+
+
+def test_edm2_learns_the_log_of_the_loss_expected_at_t():
+    arm = make("edm2")
+    optimiser = torch.optim.Adam(arm.parameters(), lr=0.01)
+    draw = torch.Generator().manual_seed(0)
+    model = torch.zeros((), requires_grad=True)
+    for _ in range(400):
+        t = torch.rand(256, generator=draw)
+        amplitude = torch.exp(1 - 2 * t)[:, None, None].expand(-1, 1, 2)
+        loss, telemetry = objective(model + 0 * amplitude, amplitude, t, None, arm)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    at = torch.tensor([0.1, 0.5, 0.9])
+    torch.testing.assert_close(arm.penalty(at), 2 - 4 * at, rtol=0, atol=0.1)
+    weighted = telemetry["loss"] * telemetry["factor"] - telemetry["factor"].log()
+    torch.testing.assert_close(loss.detach(), weighted.mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_edm2_sends_the_model_the_factor_times_the_plain_gradient(batch):
+    output, target, t, mask = batch
+    arm = make("edm2")
+    torch.nn.init.normal_(arm.head.weight, std=0.1, generator=torch.Generator().manual_seed(0))
+    output.requires_grad_()
+    loss, telemetry = objective(output, target, t, mask, arm)
+    (weighted,) = torch.autograd.grad(loss, output)
+    (plain,) = torch.autograd.grad(objective(output, target, t, mask, make("baseline"))[0], output)
+    torch.testing.assert_close(weighted, plain * telemetry["factor"][:, None, None])
