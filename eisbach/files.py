@@ -9,6 +9,8 @@ from pathlib import Path
 
 from eisbach.errors import UserError
 
+SCRAP = 64 * 1024  # bytes: with less than this free, a failed write failed for want of space
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -25,14 +27,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if temporary.is_dir() or path.is_dir():
             _remove(path)
         os.replace(temporary, path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:  # safetensors, parquet and FLAC each have their own word for a full disk
+        if _full(path, error):
             raise UserError(f"the disk is full: cannot write {path}; free some space and run again") from error
-        if error.errno in (errno.EACCES, errno.EROFS):
+        if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS:
             raise UserError(f"{path} cannot be written ({error.strerror}); check its permissions") from error
         raise
     finally:
         _remove(temporary)
+
+
+def _full(path: Path, error: Exception) -> bool:
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error):
+        return True
+    return path.parent.exists() and shutil.disk_usage(path.parent).free < SCRAP
 
 
 def _remove(path: Path) -> None:

@@ -31,6 +31,17 @@ def test_a_full_disk_is_one_sentence(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_a_full_disk_is_known_by_what_libraries_say_of_it(tmp_path):
+    with pytest.raises(UserError, match="disk is full"), replacing(tmp_path / "a"):
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
+
+
+def test_a_full_disk_is_known_by_what_is_left_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 0}))
+    with pytest.raises(UserError, match="disk is full"), replacing(tmp_path / "a"):
+        raise RuntimeError("it did not work")
+
+
 def test_other_faults_pass_through(tmp_path):
     with pytest.raises(IsADirectoryError), replacing(tmp_path / "a"):
         raise IsADirectoryError(errno.EISDIR, "is a directory")
