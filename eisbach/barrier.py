@@ -121,7 +121,7 @@ _SERIES = [(n - 1) / math.factorial(n) for n in range(16, 1, -1)]  # to float64'
 
 def _phi(log_ratio: Tensor) -> Tensor:
     """phi(l) = l e^l - expm1(l) >= 0; by its series, the sum of (n - 1) l^n / n! from n = 2, where these cancel."""
-    small = log_ratio.clamp(-0.5, 0.5)  # clamped, so that the branch not taken cannot overflow
+    small = log_ratio.clamp(min=-0.5)  # so that the branch not taken cannot overflow; log T bounds l above
     series = torch.zeros_like(small)
     for coefficient in _SERIES:
         series = series * small + coefficient

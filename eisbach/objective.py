@@ -17,7 +17,7 @@ def per_sample_loss(output: Tensor, target: Tensor, mask: Tensor | None = None) 
     nor its gradient. NaN in a valid position gives NaN.
     """
     precision = torch.promote_types(torch.promote_types(output.dtype, target.dtype), torch.float32)
-    error = output.to(precision) - target.to(precision)
+    error = output.to(precision) - target
     axes = tuple(range(1, error.dim()))
     if mask is None:
         return error.square().mean(axes)

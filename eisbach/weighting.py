@@ -213,7 +213,7 @@ class Timestep:
         if self.frozen:
             raise ValueError("the curve is frozen by its first use; calibrate before that, or make a new arm")
         factor, t = _finite(factor), _finite(t)
-        index = (t * len(self.count)).long().clamp(0, len(self.count) - 1)
+        index = (t * len(self.count)).long().clamp(max=len(self.count) - 1)
         for total, values in ((self.count, torch.ones_like(t)), (self.t, t), (self.factor, factor)):
             total.index_add_(0, index, values)
 
@@ -331,4 +331,4 @@ def _interpolate(t: Tensor, knots: Tensor, values: Tensor) -> Tensor:
     right = torch.searchsorted(knots, t).clamp(max=len(knots) - 1)
     left = (right - 1).clamp(min=0)
     width = torch.where(right > left, knots[right] - knots[left], 1)
-    return torch.lerp(values[left], values[right], ((t - knots[left]) / width).clamp(0, 1))
+    return torch.lerp(values[left], values[right], ((t - knots[left]) / width).clamp(max=1))

@@ -117,6 +117,31 @@ def test_a_flat_float32_gap_does_not_underflow_to_weight_zero():
     assert 0.005 < weight < 0.02
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e15, 1e19])
+def test_the_attached_gradient_is_finite_at_any_energy_that_is(scale):
+    """In the series of phi, not taken there, a log-ratio of -1e30 would overflow and the gradient be 0 * inf."""
+    output = (scale * noise(2, 3, 8, dtype=torch.float64)).requires_grad_()
+    barrier_weight(output, detach=False).sum().backward()
+    assert output.grad.isfinite().all()
+
+
+def test_rounding_cannot_lift_the_gap_above_one():
+    """One position holds everything: K / log T rounds above 1 for some T."""
+    lengths = range(2, 200)
+    outputs = [torch.zeros(1, 1, length).index_fill(2, torch.tensor(0), 20.0) for length in lengths]
+    assert any(barrier._divergence(*arguments(output)) > math.log(output.shape[2]) for output in outputs)
+    assert all(belief_gap(output) <= 1 for output in outputs)
+
+
+def arguments(output: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    energy = position_energy(output)
+    return energy, torch.ones_like(energy, dtype=torch.bool), torch.full((len(energy),), float(energy.shape[1]))
+
+
+def test_a_single_position_has_no_divergence():
+    assert torch.equal(barrier._divergence(*arguments(noise(3, 2, 1))), torch.zeros(3, dtype=torch.float64))
+
+
 # Equations, on cases small enough for the hand
 
 

@@ -75,6 +75,11 @@ def test_masked_positions_touch_neither_loss_nor_gradient(batch):
     assert (spoiled.grad * ~mask.unsqueeze(1) == 0).all()
 
 
+def test_a_single_valid_number_is_its_own_mean():
+    mask = torch.tensor([[False, True]])
+    assert per_sample_loss(torch.tensor([[[9.0, 3.0]]]), torch.tensor([[[0.0, 1.0]]]), mask).tolist() == [4.0]
+
+
 def test_grids_reduce_like_sequences(batch):
     output, target, _, mask = batch
     grid = per_sample_loss(output.unflatten(2, (3, 3)), target.unflatten(2, (3, 3)), mask.unflatten(1, (3, 3)))
@@ -113,10 +118,11 @@ def test_clean_and_step_reach_the_weighting(batch):
     assert not torch.equal(telemetry["factor"], objective(output, target, t, mask, shuffled)[1]["factor"])
 
 
-def test_clean_is_none_and_step_zero_unless_given(batch):
-    def seen(output, target, t, mask, **more):
+def test_the_weighting_sees_everything_and_clean_is_none_and_step_zero_unless_given(batch):
+    def seen(*given, **more):
+        assert all(mine is yours for mine, yours in zip(given, batch, strict=True))
         assert more == {"clean": None, "step": 0}
-        return torch.ones_like(t)
+        return torch.ones_like(given[2])
 
     objective(*batch, seen)
 

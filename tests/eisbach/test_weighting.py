@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from eisbach import weighting as arms
 from eisbach.barrier import barrier_factor
+from eisbach.seeds import torch_generator
 from eisbach.weighting import make, names, reverse_ranks, weighting
 
 BATCH = 6
@@ -164,6 +165,8 @@ def test_shuffled_depends_on_seed_and_step_and_on_nothing_else(batch):
     assert len({tuple(factor(0, step).tolist()) for step in range(20)}) > 15
     assert len({tuple(factor(seed, 4).tolist()) for seed in range(20)}) > 15
     assert torch.equal(make("shuffled")(output, target, t, mask, step=4), factor(0, 4))
+    order = torch.randperm(BATCH, generator=torch_generator(2, "shuffled", 4))
+    assert torch.equal(factor(2, 4), barrier_factor(output, 0.5, mask)[order])
 
 
 def test_shuffled_gives_every_sample_every_factor_equally_often(batch):
@@ -177,8 +180,8 @@ def test_shuffled_gives_every_sample_every_factor_equally_often(batch):
 def test_inverse_reverses_the_ranks():
     assert reverse_ranks(torch.tensor([0.2, 0.9, 0.5, 0.1])).tolist() == pytest.approx([0.5, 0.1, 0.2, 0.9])
     assert reverse_ranks(torch.tensor([[1.0, 2.0], [4.0, 3.0]])).tolist() == [[2.0, 1.0], [3.0, 4.0]]
-    ties = torch.tensor([0.5] * 40 + [0.1, 0.9])
-    assert reverse_ranks(ties).tolist() == torch.tensor([0.5] * 40 + [0.9, 0.1]).tolist()
+    ties = torch.tensor([0.5] * 400 + [0.9, 1.0])
+    assert reverse_ranks(ties).tolist() == torch.tensor([1.0, 0.9] + [0.5] * 400).tolist()
 
 
 def test_inverse_is_the_barriers_factors_reversed(batch):
@@ -258,10 +261,10 @@ def test_trace_replays_the_batch_mean_of_each_step(batch):
         ValueError, match=r"^trace has a factor for step 3 already; count every call, or make a new arm$"
     ):
         arm.calibrate(torch.tensor([0.9]), t, 3)
-    assert {key: values.dtype for key, values in arm.state_dict().items()} == {
-        "step": torch.int64,
-        "mean": torch.float64,
-    }
+    for state in (arm.state_dict(), make("trace").state_dict()):
+        assert {key: values.dtype for key, values in state.items()} == {"step": torch.int64, "mean": torch.float64}
+    with pytest.raises(ValueError, match="shorter"):
+        arm.load_state_dict({"step": torch.arange(2), "mean": torch.rand(1)})
 
 
 def test_constant_is_the_mean_over_everything_it_was_calibrated_on(batch):
@@ -289,13 +292,13 @@ def test_a_curve_is_frozen_by_its_first_use_also_after_a_file(name, batch):
             frozen.calibrate(torch.tensor([0.5]), torch.tensor([0.5]), 1)
 
 
-def test_timestep_joins_the_means_of_its_bins(batch):
+def test_timestep_joins_the_means_of_its_bins():
     arm = make("timestep", bins=4)
-    t = torch.tensor([0.0, 0.2, 0.6, 0.7, 1.0], dtype=torch.float64)
+    t = torch.tensor([0.0, 0.2, 0.3, 0.8, 1.0], dtype=torch.float64)
     arm.calibrate(torch.tensor([1.0, 0.8, 0.6, 0.2, 0.3]), t, 0)  # bins of t: [0, .25) [.25, .5) [.5, .75) [.75, 1]
-    at = torch.tensor([0.0, 0.1, 0.375, 0.65, 0.825, 1.0], dtype=torch.float64)
-    output = torch.zeros(6, 1, 2, dtype=torch.float64)
-    expected = [0.9, 0.9, 0.65, 0.4, 0.35, 0.3]  # level, knot, half way over the empty bin, knot, half way, knot
+    at = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.6, 0.9, 1.0], dtype=torch.float64)
+    output = torch.zeros(7, 1, 2, dtype=torch.float64)
+    expected = [0.9, 0.9, 0.75, 0.6, 0.425, 0.25, 0.25]  # level, knot, half way, knot, over an empty bin, knot, level
     assert arm(output, output, at).tolist() == pytest.approx(expected, rel=1e-6)
     assert len(make("timestep").count) == 20
 
@@ -354,6 +357,7 @@ def test_edm2_starts_at_one_and_its_penalty_at_zero():
     t = torch.linspace(0, 1, 5)
     assert torch.equal(arm(torch.zeros(5, 1, 2), None, t), torch.ones(5))
     assert torch.equal(arm.penalty(t), torch.zeros(5))
+    assert torch.equal(arm.penalty(t.double()), torch.zeros(5))
     assert [parameter.shape for parameter in arm.parameters()] == [(1, 128), (1,)]
 
 
@@ -363,8 +367,11 @@ def test_edm2_features_have_unit_variance_and_belong_to_the_seed():
     per_feature = arm.penalty(torch.tensor([0.3])).item() / math.sqrt(4096)
     assert abs(per_feature) < 4  # a sum of 4096 unit-variance features
     torch.manual_seed(3)
-    assert torch.equal(make("edm2").frequency, make("edm2", seed=0).frequency)
+    generator = torch_generator(0, "edm2")
+    assert torch.equal(make("edm2").frequency, torch.randn(128, generator=generator))
+    assert torch.equal(make("edm2").phase, torch.rand(128, generator=generator))
     assert not torch.equal(make("edm2").frequency, make("edm2", seed=1).frequency)
+    assert not torch.equal(make("edm2").phase, make("edm2", seed=1).phase)
     phases = make("edm2", features=4096).phase
     assert (phases.min() >= 0) & (phases.max() <= 1) & (phases.std() > 0.25)
     one = make("edm2", features=1)
