@@ -10,6 +10,7 @@ from eisbach.barrier import barrier_factor, barrier_weight, belief_gap, position
 from eisbach.data.latents import Latents
 from eisbach.metrics.loss_by_t import grid
 from eisbach.models.velocity import predict
+from eisbach.objective import per_sample_loss
 
 COLUMNS = ("clip_id", "contrast", "contrast_class")
 
@@ -20,19 +21,20 @@ def census(model: nn.Module, data: Latents, times: list[float], lam: float, seed
     for t, rows, noisy, target in grid(data.latents, times, seed, batch):
         with torch.no_grad():
             output = predict(model, noisy, torch.full((len(rows),), t), data.rows(rows))
-        gap = belief_gap(output)
+        mask = data.mask[rows]
+        gap = belief_gap(output, mask)
         facts = data.clips.iloc[rows.tolist()]
         tables.append(
             pd.DataFrame(
                 {
                     **{name: facts[name].to_numpy() for name in COLUMNS},
                     "t": t,
-                    "w": barrier_weight(output).numpy(),
+                    "w": barrier_weight(output, mask).numpy(),
                     "B": (1 - gap).numpy(),
-                    "K": (gap * math.log(output.shape[-1])).numpy(),
-                    "factor": barrier_factor(output, lam).numpy(),
-                    "energy": position_energy(output).mean(1).numpy(),
-                    "loss": (output - target).square().mean((1, 2)).numpy(),
+                    "K": (gap * mask.sum(1).double().log()).numpy(),
+                    "factor": barrier_factor(output, lam, mask).numpy(),
+                    "energy": ((position_energy(output) * mask).sum(1) / mask.sum(1)).numpy(),
+                    "loss": per_sample_loss(output, target, mask).numpy(),
                 }
             )
         )

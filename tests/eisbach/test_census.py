@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 import torch
 
@@ -29,3 +32,22 @@ def test_the_summary_of_equal_weights_leaves_the_whole_sample(table):
     assert facts["effective_sample_share"] == pytest.approx(1)
     assert facts["coefficient_of_variation_w"] == pytest.approx(0)
     assert facts["w_contrast_over_flat"] == pytest.approx(1)
+
+
+def test_what_lies_behind_a_clip_s_end_changes_nothing_but_through_the_model(tiny_model, tiny_archive, monkeypatch):
+    """With a model that looks at each position alone, a masked archive and its valid part give one census."""
+    monkeypatch.setattr(census, "predict", lambda model, noisy, t, clips: noisy.tanh())
+    short = replace(tiny_archive, latents=tiny_archive.latents[..., :8], mask=tiny_archive.mask[:, :8])
+    loud = tiny_archive.latents.clone()
+    loud[..., 8:] = 100.0
+    masked = replace(tiny_archive, latents=loud, mask=torch.arange(loud.shape[-1]).expand(len(loud), -1) < 8)
+    real = census.grid
+
+    def same_noise(data, *arguments):
+        """The grid of the long clips, cut, so that both meet the same noise."""
+        for t, rows, noisy, target in real(loud, *arguments):
+            yield t, rows, noisy[..., : data.shape[-1]], target[..., : data.shape[-1]]
+
+    monkeypatch.setattr(census, "grid", same_noise)
+    one, other = (census.census(None, data, [0.25], 0.5, 0) for data in (short, masked))
+    pd.testing.assert_frame_equal(one, other, rtol=1e-6)
