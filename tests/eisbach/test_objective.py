@@ -11,6 +11,7 @@ import torch
 from eisbach.barrier import barrier_weight, belief_gap
 from eisbach.objective import objective, per_sample_loss
 from eisbach.weighting import make
+from golden.barrier import reference
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -101,9 +102,47 @@ def test_it_is_the_mean_of_factor_times_loss_and_says_what_it_was_made_of(batch)
         torch.testing.assert_close(telemetry["loss"], per_sample_loss(output, target, valid).detach())
         torch.testing.assert_close(telemetry["w"].float(), barrier_weight(output, valid), rtol=0, atol=0)
         torch.testing.assert_close(telemetry["B"], 1 - gap)
-        torch.testing.assert_close(telemetry["K"], gap * count.clamp(min=1).log())
+        torch.testing.assert_close(telemetry["K"], gap * count.double().clamp(min=1).log(), rtol=1e-15, atol=0)
         torch.testing.assert_close(telemetry["factor"], 0.3 + 0.7 * telemetry["w"].float())
         torch.testing.assert_close(loss, (telemetry["loss"] * telemetry["factor"]).mean())
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_the_telemetrys_divergence_keeps_float64s_digits(autocast):
+    """log T in float32, which torch gives for an integer T, would leave seven of them."""
+    output, mask = 1 + 1e-4 * noise(2, 3, 11), noise(2, 11, seed=1) > -1
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        for valid in (mask, None):
+            _, telemetry = objective(output, noise(2, 3, 11), torch.rand(2), valid, make("barrier"))
+            for index, sample in enumerate(output.numpy()):
+                exact = reference(sample, None if valid is None else valid[index].numpy())["K"]
+                assert telemetry["K"][index].item() == pytest.approx(float(exact), rel=1e-11)
+
+
+def test_an_empty_batch_has_an_empty_telemetry_and_no_mean():
+    empty = torch.empty(0, 3, 9)
+    for mask in (None, torch.empty(0, 9, dtype=torch.bool)):
+        loss, telemetry = objective(empty, empty, torch.empty(0), mask, make("barrier"))
+        assert loss.isnan()
+        assert all(values.shape == (0,) for values in telemetry.values())
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 1), (4, 1, 9), (3, 9), (1, 3, 9)])
+def test_a_target_that_would_broadcast_is_refused(batch, shape):
+    with pytest.raises(ValueError, match=r"^target must have output's shape \(4, 3, 9\); got \("):
+        per_sample_loss(batch[0], torch.zeros(shape))
+
+
+def test_a_mask_that_would_broadcast_is_refused(batch):
+    with pytest.raises(ValueError, match=r"^mask must have shape \[B, \*positions\] = \(4, 9\); got \(1, 9\)$"):
+        per_sample_loss(*batch[:2], torch.ones(1, 9, dtype=torch.bool))
+
+
+def test_a_factor_that_would_broadcast_is_refused(batch):
+    """t as [B, 1] makes a factor [B, 1], and its product with the loss would be [B, B]."""
+    output, target, t, mask = batch
+    with pytest.raises(ValueError, match=r"^the weighting must give a factor \[B\] = \(4,\); got \(4, 1\)$"):
+        objective(output, target, t.unsqueeze(1), mask, make("logit_normal"))
 
 
 def test_clean_and_step_reach_the_weighting(batch):
