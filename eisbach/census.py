@@ -12,7 +12,7 @@ from eisbach.metrics.loss_by_t import grid
 from eisbach.models.velocity import predict
 from eisbach.objective import per_sample_loss
 
-COLUMNS = ("clip_id", "contrast", "contrast_class")
+COLUMNS = ("clip_id", "contrast", "contrast_class", "contrast_source")
 
 
 def census(model: nn.Module, data: Latents, times: list[float], lam: float, seed: int, batch: int = 32) -> pd.DataFrame:

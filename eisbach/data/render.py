@@ -30,12 +30,12 @@ def soundfont(path: str) -> Path:
             head = file.read(12)
     except OSError as error:
         raise UserError(
-            f"the soundfont {found} cannot be read ({error.strerror}); set 'prepare.soundfont' in params.yaml "
+            f"the soundfont {found} cannot be read ({error.strerror}); set 'prepare.corpus.soundfont' in params.yaml "
             "to an .sf2 file, or to '' for the one that pretty_midi carries"
         ) from error
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise UserError(
-            f"{found} is no soundfont (an .sf2 file begins RIFF....sfbk); correct 'prepare.soundfont' in params.yaml"
+            f"{found} is no soundfont (an .sf2 file begins RIFF....sfbk); correct 'prepare.corpus.soundfont'"
         )
     return found
 
@@ -69,7 +69,9 @@ def synthesise(midi: bytes, seconds: float, font: Path) -> np.ndarray:
     try:
         wave = render_wave_from(_read(font)[0], midi)
     except Exception as error:
-        raise UserError(f"the soundfont {font} cannot be played ({error}); change 'prepare.soundfont'") from error
+        raise UserError(
+            f"the soundfont {font} cannot be played ({error}); change 'prepare.corpus.soundfont'"
+        ) from error
     audio, rate = soundfile.read(io.BytesIO(wave), always_2d=True)
     audio = soxr.resample(audio, rate, SAMPLE_RATE).T
     length = round(seconds * SAMPLE_RATE)
