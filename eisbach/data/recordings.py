@@ -85,9 +85,8 @@ def _cut(recordings: list[Recording], rules: Rules, cache: Path) -> tuple[list, 
     results = dict(zip(first.values(), track(parallel(work, tasks), "cut clips", len(tasks)), strict=True))
     made, faults = [], []
     for place, (recording, digest) in enumerate(zip(recordings, digests, strict=True)):
-        result = digest if isinstance(digest, Unusable) else results.get(place)
-        sha256 = digest if isinstance(digest, str) else ""
-        if result is None:
+        result, sha256 = (digest, "") if isinstance(digest, Unusable) else (results[first[digest]], digest)
+        if place != first.get(digest, place) and not isinstance(result, Unusable):
             result = Unusable("duplicate", f"the same sound as {recordings[first[digest]].name}")
         if isinstance(result, Unusable):
             faults.append(

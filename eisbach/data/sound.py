@@ -4,6 +4,7 @@ Long files are cut into clips one after the other; what is left at the end is a 
 the level of the rendered corpus, so that loudness and contrast stay apart; its own level is kept in the facts.
 """
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def _pieces(path: Path, rules: Rules) -> Iterator[Piece]:
         raise Unusable("unreadable", "the file is empty")
     heard = False
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:  # bytes, for names that are not UTF-8
             _check_header(file, rules)
             for start, audio in _windows(file, rules):
                 if piece := _piece(start, audio, rules):
