@@ -88,11 +88,16 @@ def equalise(audio: np.ndarray) -> np.ndarray:
     return audio * min(_gain(RMS_DB) / rms, _gain(PEAK_DB) / peak)
 
 
+def rms_db(audio: np.ndarray) -> float:
+    """RMS of audio of any shape relative to full scale, at least FLOOR_DB."""
+    return round(float(_db(np.mean(audio**2))), 3)
+
+
 def measure(audio: np.ndarray) -> dict[str, float]:
     """RMS and peak relative to full scale, and the range of momentary loudness (95th less 10th percentile), in dB."""
     momentary = loudness(audio)
     return {
-        "rms_db": round(float(_db(np.mean(audio**2))), 3),
+        "rms_db": rms_db(audio),
         "peak_db": round(float(_db(np.abs(audio).max() ** 2)), 3),
         "loudness_range_db": round(float(np.subtract(*np.percentile(momentary, (95, 10)))), 3),
     }

@@ -53,7 +53,7 @@ def _pieces(path: Path, rules: Rules) -> Iterator[Piece]:
 
 
 def _piece(start: float, audio: np.ndarray, rules: Rules) -> Piece | None:
-    own_level = render.measure(audio)["rms_db"]
+    own_level = render.rms_db(audio)
     if own_level < rules.silence_db:
         return None
     equal = render.equalise(audio)
