@@ -7,11 +7,12 @@ READY := $(VENV)/.ready
 export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(BIN):$(PATH)
 PROFILE ?=
+DATA ?=
 
 .PHONY: repro test environment pretrain card lint clean
 
-repro: $(READY) ## the whole pipeline; PROFILE=smoke, confirm, ... first writes params.yaml for that profile
-	$(if $(PROFILE),$(BIN)/python -m eisbach.compose profile=$(PROFILE))
+repro: $(READY) ## the whole pipeline; PROFILE=smoke, DATA=folder, ... first writes params.yaml for them
+	$(if $(PROFILE)$(DATA),$(BIN)/python -m eisbach.compose $(PROFILE:%=profile=%) $(DATA:%=data=%))
 	$(BIN)/python -m eisbach.params
 	$(BIN)/dvc repro
 	@echo "report: $(abspath report/index.html)"

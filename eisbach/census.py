@@ -13,7 +13,7 @@ from eisbach.metrics.loss_by_t import grid
 from eisbach.models.velocity import predict
 from eisbach.objective import per_sample_loss
 
-COLUMNS = ("clip_id", "contrast", "contrast_class")
+COLUMNS = ("clip_id", "contrast", "contrast_class", "contrast_source")
 SHARES = (1 / 4, 1 / 2, 1.0)  # of the channels and of the positions that `vary` keeps
 SCALES = (0.25, 0.5, 1.0, 2.0)  # of the output
 

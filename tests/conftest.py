@@ -47,6 +47,7 @@ def tiny_archive():
             "seconds": 10.0,
             "contrast": torch.rand(count, generator=generator).tolist(),
             "contrast_class": ["flat", "middle", "contrast"] * 8,
+            "contrast_source": "arrangement",
         }
     )
     return Latents(
