@@ -1,0 +1,32 @@
+"""The derivations of `predictions.proofs` as MathML, which browsers draw without a script."""
+
+from dataclasses import dataclass
+
+from sympy.printing.mathml import mathml
+
+from predictions.proofs import PROOFS
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A proof for the page: `equations` are MathML made by sympy, the rest is plain text."""
+
+    name: str
+    statement: str
+    conditions: str
+    equations: tuple[str, ...]
+
+
+def derivations() -> dict[str, Derivation]:
+    """Every proof, derived anew, by name. Raises ProofError when one no longer closes: then there is no report."""
+    proofs = [derive() for derive in PROOFS]
+    return {
+        proof.name: Derivation(
+            proof.name, proof.statement, proof.conditions, tuple(_displayed(equation) for equation in proof.equations)
+        )
+        for proof in proofs
+    }
+
+
+def _displayed(equation) -> str:
+    return f'<math display="block">{mathml(equation, printer="presentation")}</math>'
