@@ -60,7 +60,7 @@ def numbers(verdict: dict) -> str:
     if verdict["effect"] is None:
         return "see its parts" if verdict["kind"] == "all" else ""
     bound = verdict["bound"]
-    inside = span(verdict, sign=bound is None)
+    inside = span(verdict, sign=bound is None).replace(" to ", ", ")
     effect = f"{number(verdict['effect'], sign=bound is None)}{inside and f' [{inside}]'}"
     if bound is None:
         return effect

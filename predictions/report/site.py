@@ -102,8 +102,10 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
 
 def _of_claim(claim: claims.Claim, site: Site) -> dict:
     proofs = dict.fromkeys(hypothesis.plan["proof"] for hypothesis in claim.hypotheses if hypothesis.plan["proof"])
+    judged = [verdict for hypothesis in claim.hypotheses for verdict in hypothesis.verdicts if verdict["status_reason"]]
     return {
         "claim": claim,
+        "statuses": sorted({verdict["status"] for verdict in judged}),
         "pictures": {
             hypothesis.id: paired.by_seed(list(hypothesis.verdicts), f"h{number}")
             for number, hypothesis in enumerate(claim.hypotheses)

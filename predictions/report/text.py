@@ -7,12 +7,14 @@ BIDI = dict.fromkeys(map(ord, "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\
 
 
 def number(value, *, sign: bool = False) -> str:
-    """Four significant digits with a true minus sign; NaN and None are said in words."""
+    """Three significant digits with a true minus sign; NaN and None are said in words."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "unknown"
     if isinstance(value, float) and math.isinf(value):
         return "unbounded"
-    return f"{value:{'+' if sign else ''}.4g}".replace("-", "\N{MINUS SIGN}")
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:{'+' if sign else ''}.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def visible(value) -> str:

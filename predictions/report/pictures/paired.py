@@ -28,12 +28,11 @@ def by_seed(verdicts: list[dict], name: str) -> Picture | None:
         figure, axes = svg.figure(height=0.75 + 0.24 * rows)
         place = 0.0
         for verdict, table in zip(shown, tables, strict=True):
-            unit = verdict["margin"] if scaled else 1.0
-            place = _group(axes, place, verdict, table, unit)
-        center = shown[0]["bound"] or 0.0
-        axes.axvline(center, color=INK, linewidth=0.8)
-        if scaled:
-            axes.axvspan(-1, 1, color=INK, alpha=0.07, linewidth=0)
+            bottom = _group(axes, place, verdict, table, verdict["margin"] if scaled else 1.0)
+            axes.vlines(verdict["bound"] or 0.0, place + 0.9, bottom - 0.1, color=INK, linewidth=0.8)
+            if scaled:
+                axes.fill_betweenx([place + 0.9, bottom - 0.1], -1, 1, color=INK, alpha=0.07, linewidth=0)
+            place = bottom
         axes.set(xlabel=_quantity(shown[0], scaled), ylim=(place + 0.1, -0.1))
         axes.grid(visible=False)
         axes.tick_params(axis="y", length=0)
@@ -68,7 +67,7 @@ def _group(axes, top: float, verdict: dict, table: pd.DataFrame, unit: float) ->
             ha="right", va="center",
         )  # fmt: skip
     axes.set_yticks([])
-    return top + 1.2 + len(arms)
+    return top + 1.1 + len(arms)
 
 
 def _values(verdict: dict) -> pd.DataFrame:
