@@ -54,12 +54,21 @@ class Claim:
 
     @property
     def overall(self) -> str:
-        """One label over all regimes: a decided one only where nothing decided says otherwise, else "mixed"."""
-        labels = {label for line in self.lines for label, _ in line.labels}
-        decided = labels & {"supported", "refuted"}
-        if len(decided) == 2:
-            return "mixed"
-        return min(decided or labels or {"not tested"}, key=lambda label: sign(label).rank)
+        return _overall({label for line in self.lines for label, _ in line.labels})
+
+    @property
+    def mechanism(self) -> str:
+        """Empty where no mechanism is claimed."""
+        labels = {label for line in self.lines for label, _ in line.mechanisms}
+        return _overall(labels) if labels else ""
+
+
+def _overall(labels: set[str]) -> str:
+    """One label over all regimes: a decided one only where nothing decided says otherwise, else "mixed"."""
+    decided = labels & {"supported", "refuted"}
+    if len(decided) == 2:
+        return "mixed"
+    return min(decided or labels or {"not tested"}, key=lambda label: sign(label).rank)
 
 
 def claims(document: dict) -> list[Claim]:

@@ -8,6 +8,7 @@ import pandas as pd
 import yaml
 
 from eisbach import places
+from predictions.report.text import visible
 
 TOYS = places.ARTIFACTS / "toys"
 VERDICTS = places.METRICS / "verdicts.json"
@@ -61,7 +62,7 @@ def read(root: Path, seeds: list[int]) -> Inputs:
     for name, (path, words) in TABLES.items():
         table = _table(root / path, path, words, inputs.missing)
         if table is not None:
-            inputs.tables[name] = table
+            inputs.tables[name] = _named(table)
     for name, (folder, file, words) in PER_SEED.items():
         tables = {}
         for seed in seeds:
@@ -74,13 +75,19 @@ def read(root: Path, seeds: list[int]) -> Inputs:
             which = "every seed" if not tables else f"seed {', '.join(map(str, lacking))}"
             inputs.missing.append(f"The {words} of {which} ({folder}/<seed>/{file}) cannot be read.")
         if tables:
-            inputs.tables[name] = pd.concat(tables.values(), ignore_index=True)
+            inputs.tables[name] = _named(pd.concat(tables.values(), ignore_index=True))
     for name, (path, words) in NUMBERS.items():
         try:
             inputs.numbers[name] = json.loads((root / path).read_text())
         except FAULTS:
             inputs.missing.append(f"No {words.removeprefix('the ')}: {path} cannot be read.")
     return inputs
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Names become visible text here, once: they stand in pictures, too, where a null byte would be no XML."""
+    columns = [column for column in ("arm", "regime", "contrast_class") if column in table]
+    return table.assign(**{column: table[column].map(visible) for column in columns})
 
 
 def _table(full: Path, path: Path, words: str, missing: list[str]) -> pd.DataFrame | None:

@@ -1,6 +1,7 @@
 """The derivations of `predictions.proofs` as MathML, which browsers draw without a script."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from sympy.printing.mathml import mathml
 
@@ -17,8 +18,9 @@ class Derivation:
     equations: tuple[str, ...]
 
 
+@cache
 def derivations() -> dict[str, Derivation]:
-    """Every proof, derived anew, by name. Raises ProofError when one no longer closes: then there is no report."""
+    """Every proof by name, derived once a process. Raises ProofError when one no longer closes: then there is no report."""
     proofs = [derive() for derive in PROOFS]
     return {
         proof.name: Derivation(

@@ -58,7 +58,7 @@ def numbers(verdict: dict) -> str:
         found = verdict["counterexample"]["found"]
         return "a counterexample" if found else f"{verdict['counterexample']['tried']} inputs, no counterexample"
     if verdict["effect"] is None:
-        return "see its parts" if verdict["kind"] == "all" else ""
+        return verdict["reason"]
     bound = verdict["bound"]
     inside = span(verdict, sign=bound is None).replace(" to ", ", ")
     effect = f"{number(verdict['effect'], sign=bound is None)}{inside and f' [{inside}]'}"

@@ -39,6 +39,7 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "eisbach",
     "text.color": INK,
+    "text.parse_math": False,  # a name with dollar signs is a name
     "xtick.color": INK,
     "ytick.color": INK,
 }

@@ -5,6 +5,7 @@ import pandas as pd
 from predictions.report import svg
 from predictions.report.looks import INK, arm_colours, arm_marks, metric_name, regime_name
 from predictions.report.pictures import Picture
+from predictions.report.text import visible
 
 GROUPS = 12  # more would be a wall
 NATURAL = ("bound", "exact")  # kinds whose values mean the same in every regime; differences do not
@@ -72,12 +73,12 @@ def _group(axes, top: float, verdict: dict, table: pd.DataFrame, unit: float) ->
 
 def _values(verdict: dict) -> pd.DataFrame:
     """One row per arm and seed with `value`; a control's own value is the arm's minus how far the arm exceeds it."""
-    arm = ", ".join(verdict["arms"])
+    arm = visible(", ".join(verdict["arms"]))
     own = {row["seed"]: row["value"] for row in verdict["differences"]}
     rows = [{"arm": arm, "seed": seed, "value": value} for seed, value in own.items()]
     for control in verdict["controls"]:
         rows += [
-            {"arm": control["arm"], "seed": row["seed"], "value": own[row["seed"]] - row["value"]}
+            {"arm": visible(control["arm"]), "seed": row["seed"], "value": own[row["seed"]] - row["value"]}
             for row in control["differences"]
             if row["seed"] in own
         ]
@@ -85,7 +86,7 @@ def _values(verdict: dict) -> pd.DataFrame:
 
 
 def _title(verdict: dict) -> str:
-    return f"{regime_name(verdict['regime'])}{', ' if verdict['run'] else ''}{verdict['run']}"
+    return visible(f"{regime_name(verdict['regime'])}{', ' if verdict['run'] else ''}{verdict['run']}")
 
 
 def _quantity(verdict: dict, scaled: bool) -> str:
