@@ -1,4 +1,4 @@
-"""verdicts.json as the pages need it: per claim what each family of regimes says, and each hypothesis with its verdicts.
+"""verdicts.json as the pages need it: what each family of regimes says of a claim, and its hypotheses with verdicts.
 
 Nothing is pooled: a family shows how many of its verdicts carry each label, and one of them as its headline.
 """
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from predictions.report.looks import LABELS, REGIMES, sign
 
-DECIDING = ("primary", "")  # families of hypotheses by which a claim stands or falls; exact and universal ones have none
+DECIDING = (
+    "primary",
+    "",
+)  # families of hypotheses by which a claim stands or falls; exact and universal ones have none
 NOT_CLAIMED = "not claimed"
 
 

@@ -26,7 +26,9 @@ def interval(
     parts = [f'<line class="zero" x1="{x(center)}" y1="2" x2="{x(center)}" y2="{HEIGHT - 2}"/>']
     if math.isfinite(margin) and margin > 0:
         band = x(center + margin) - x(center - margin)
-        parts.insert(0, f'<rect class="margin" x="{x(center - margin)}" y="3" width="{band:.2f}" height="{HEIGHT - 6}"/>')
+        parts.insert(
+            0, f'<rect class="margin" x="{x(center - margin)}" y="3" width="{band:.2f}" height="{HEIGHT - 6}"/>'
+        )
     if not math.isnan(low):
         parts.append(f'<line class="bar" x1="{left}" y1="{middle}" x2="{right}" y2="{middle}"/>')
     for value, end, step in ((low, left, 1), (high, right, -1)):

@@ -50,7 +50,10 @@ def rows(made: pd.DataFrame, folder: Path, report: Path, missing: list[str]) -> 
     """
     (report / "audio").mkdir(parents=True, exist_ok=True)
     prompts = list(made.groupby("prompt", sort=True))
-    found = [_row(number, table, folder, report, missing) for number, (_, table) in enumerate(track(prompts, "listening page", len(prompts)), 1)]
+    found = [
+        _row(number, table, folder, report, missing)
+        for number, (_, table) in enumerate(track(prompts, "listening page", len(prompts)), 1)
+    ]
     return [row for row in found if row.takes]
 
 
@@ -68,7 +71,9 @@ def _row(number: int, table: pd.DataFrame, folder: Path, report: Path, missing: 
             arm,
             len(audio) / rate,
             _saved(report, _mp3(audio, rate), "mp3"),
-            _saved(report, _picture(np.flipud((levels[arm] - top - FLOOR_DB) / -FLOOR_DB), "magma", (320, MELS)), "png"),
+            _saved(
+                report, _picture(np.flipud((levels[arm] - top - FLOOR_DB) / -FLOOR_DB), "magma", (320, MELS)), "png"
+            ),
             _saved(report, _picture(similarity(levels[arm], rate), "viridis", (160, 160)), "png"),
         )
         for arm, (audio, rate) in heard.items()

@@ -93,10 +93,12 @@ def sign(label: str) -> Sign:
 
 
 def regime_name(regime: str) -> str:
-    """`trajectories/c32` -> `trajectories, 32 channels`; what is not known keeps its own name."""
+    """`trajectories/c32` -> `trajectories, 32 channels`; a pattern is its family; the unknown keeps its own name."""
     family, _, member = regime.partition("/")
     name = REGIMES.get(family, family)
-    return f"{name}, {ADJUSTED.get(member, member.replace('_', ' '))}" if member else name
+    if member in ("", "*"):
+        return name
+    return f"{name}, {ADJUSTED.get(member, member.replace('_', ' '))}"
 
 
 def metric_name(metric: str) -> str:

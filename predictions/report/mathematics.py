@@ -20,7 +20,7 @@ class Derivation:
 
 @cache
 def derivations() -> dict[str, Derivation]:
-    """Every proof by name, derived once a process. Raises ProofError when one no longer closes: then there is no report."""
+    """Every proof by name, derived once a process. Raises ProofError when one no longer closes: no report then."""
     proofs = [derive() for derive in PROOFS]
     return {
         proof.name: Derivation(

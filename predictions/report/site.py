@@ -187,7 +187,10 @@ def _provenance(root: Path, params: Params, inputs: Inputs) -> dict:
     }
     return {
         "facts": list(facts.items()),
-        "deviations": [row | {"here": row["here"].format(**here), "matters": row["matters"].format(**here)} for row in NOTES["deviations"]],
+        "deviations": [
+            row | {"here": row["here"].format(**here), "matters": row["matters"].format(**here)}
+            for row in NOTES["deviations"]
+        ],
         "sources": document.get("tables", []),
         "durations": provenance.durations(root),
         "licences": provenance.corpus_licences(inputs.tables["manifest"]) if "manifest" in inputs.tables else [],

@@ -1,4 +1,4 @@
-"""Pictures of tidy tables: each function takes a table and returns a Picture with its caption and words for the blind."""
+"""Pictures of tidy tables: each function returns a Picture, with a caption and with words for those who cannot see."""
 
 from dataclasses import dataclass
 

@@ -18,12 +18,12 @@ def weight_by_t(census: pd.DataFrame) -> Picture:
         axes.set(xlabel="t (1 = pure noise)", ylabel="weight w of Eq. 4", xlim=(0, 1), ylim=(0, None))
         by_t = census.groupby("t")["w"].mean()
         alt = (
-            f"The mean weight is {by_t.iloc[0]:.3f} at t = {by_t.index[0]:.2f}, highest at t = {by_t.idxmax():.2f} with "
-            f"{by_t.max():.3f}, and {by_t.iloc[-1]:.3f} at t = {by_t.index[-1]:.2f}."
+            f"The mean weight is {by_t.iloc[0]:.3f} at t = {by_t.index[0]:.2f}, highest at t = {by_t.idxmax():.2f} "
+            f"({by_t.max():.3f}), and {by_t.iloc[-1]:.3f} at t = {by_t.index[-1]:.2f}."
         )
         caption = (
-            f"The barrier's weight on n = {census['clip_id'].nunique()} held-out clips under the base model, before any "
-            f"training. {SPREAD}"
+            f"The barrier's weight on n = {census['clip_id'].nunique()} held-out clips under the base model, before "
+            f"any training. {SPREAD}"
         )
         return Picture(svg.inline(figure, "weight-by-t", alt), alt, caption)
 
@@ -44,8 +44,8 @@ def class_ratio(census: pd.DataFrame) -> Picture:
         alt = f"The ratio lies between {means.min():.3f} and {means.max():.3f}."
         caption = (
             "How much more weight a high-contrast clip gets than a flat one at the same t: the contrast that a "
-            f"curriculum could act by. 95 % bootstrap interval over n = {loud['clip_id'].nunique()} contrast clips, the "
-            "flat clips' mean taken as fixed. At 1 the barrier cannot tell the classes apart."
+            f"curriculum could act by. 95 % bootstrap interval over n = {loud['clip_id'].nunique()} contrast clips, "
+            "the flat clips' mean taken as fixed. At 1 the barrier cannot tell the classes apart."
         )
         return Picture(svg.inline(figure, "class-ratio", alt), alt, caption)
 
@@ -76,7 +76,9 @@ def spread_by_t(census: pd.DataFrame) -> Picture:
 def weight_against_energy(census: pd.DataFrame) -> Picture:
     """w against the mean energy of the output: the weight has no scale of its own."""
     picked = census[census["contrast_class"].isin(["flat", "contrast"])]
-    bins = picked.groupby("contrast_class")["energy"].transform(lambda one: pd.qcut(one, 16, labels=False, duplicates="drop"))
+    bins = picked.groupby("contrast_class")["energy"].transform(
+        lambda one: pd.qcut(one, 16, labels=False, duplicates="drop")
+    )
     middles = picked.groupby(["contrast_class", bins.rename("bin")])["energy"].transform("median")
     with svg.style():
         figure, axes = svg.figure(height=3.2)

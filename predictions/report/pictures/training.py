@@ -63,8 +63,8 @@ def training_loss(telemetry: pd.DataFrame) -> Picture:
         alt = "Loss in the last steps: " + ", ".join(f"{arm} {loss:.3f}" for arm, loss in last.items()) + "."
         caption = (
             f"Each arm's unweighted loss on its own batches, mean over n = {seeds} "
-            f"{'seeds with 95 % bootstrap interval' if seeds > 1 else 'seed'}. All arms of a seed see the same batches, "
-            "so arms differ far less than steps do."
+            f"{'seeds with 95 % bootstrap interval' if seeds > 1 else 'seed'}. All arms of a seed see the same "
+            "batches, so arms differ far less than steps do."
         )
         return Picture(svg.inline(figure, "training-loss", alt), alt, caption)
 
@@ -82,9 +82,7 @@ def heldout_difference(losses: pd.DataFrame, reference: str) -> Picture:
     keywords = {"x": "t", "y": "difference", "hue": "arm", "palette": arm_colours(arms)}
     with svg.style():
         figure, axes = svg.figure()
-        sns.lineplot(
-            long, units="seed", estimator=None, linewidth=0.6, alpha=0.4, legend=False, ax=axes, **keywords
-        )
+        sns.lineplot(long, units="seed", estimator=None, linewidth=0.6, alpha=0.4, legend=False, ax=axes, **keywords)
         sns.lineplot(
             long, errorbar=None, style="arm", markers=arm_marks(arms), dashes=False, ax=axes, **keywords
         )  # fmt: skip
@@ -94,8 +92,8 @@ def heldout_difference(losses: pd.DataFrame, reference: str) -> Picture:
         means = long.groupby("arm")["difference"].mean()
         alt = "Mean difference over all t: " + ", ".join(f"{arm} {value:+.2g}" for arm, value in means.items()) + "."
         caption = (
-            f"Held-out loss after training, minus {reference}'s, on one fixed grid of clips, noise and t. Thin: each of "
-            f"n = {losses['seed'].nunique()} seeds; bold: their mean. Below zero is better than {reference}."
+            f"Held-out loss after training, minus {reference}'s, on one fixed grid of clips, noise and t. Thin: each "
+            f"of n = {losses['seed'].nunique()} seeds; bold: their mean. Below zero is better than {reference}."
         )
         return Picture(svg.inline(figure, "heldout-difference", alt), alt, caption)
 

@@ -43,7 +43,14 @@ def verdict(name: str, label: str, **more) -> dict:
     } | more  # fmt: skip
 
 
-NOTHING = {"effect": None, "interval": None, "differences": [], "controls": [], "n": 0, "mechanism_label": "not claimed"}
+NOTHING = {
+    "effect": None,
+    "interval": None,
+    "differences": [],
+    "controls": [],
+    "n": 0,
+    "mechanism_label": "not claimed",
+}
 
 
 def document() -> dict:
@@ -63,7 +70,11 @@ def document() -> dict:
         verdict("noise-level/low", "refuted", kind="bound", bound=0.9, against=[], controls=[], proof="elasticities"),
         verdict("noise-level/low", "assay failed", regime="densities/eight_gaussians", run="converged"),
     ]
-    claims = [("curriculum", curriculum), ("noise-level", noise), ("adapter", [verdict("adapter/x", "not tested", **NOTHING)])]
+    claims = [
+        ("curriculum", curriculum),
+        ("noise-level", noise),
+        ("adapter", [verdict("adapter/x", "not tested", **NOTHING)]),
+    ]
     gate = {
         "metric": "heldout_loss", "passed": False, "reason": "the oracle's effect is not detected", "n": 6,
         "oracle_effect": -0.1, "oracle_p": 0.2, "constant_effect": 0.0, "constant_p": 0.01, "margin": 0.2,
@@ -77,7 +88,13 @@ def document() -> dict:
         "regimes": {"small": regime},
         "gates": {"small": {"short": gate}},
         "claims": [
-            {"id": name, "sentence": f"Sentence of {name}. {HOSTILE}", "place": "abstract", "counts": {}, "verdicts": of}
+            {
+                "id": name,
+                "sentence": f"Sentence of {name}. {HOSTILE}",
+                "place": "abstract",
+                "counts": {},
+                "verdicts": of,
+            }
             for name, of in claims
         ],
     }
@@ -108,7 +125,9 @@ def write_run(root: Path) -> None:
     table("artifacts/corpus/manifest.parquet", licences)
     keys = ("arm", "seed")
     for seed in SEEDS:
-        table(f"artifacts/finetune/{seed}/telemetry.parquet", frame((*keys, "step"), ARMS, [seed], range(4), loss=(1, 2)))
+        table(
+            f"artifacts/finetune/{seed}/telemetry.parquet", frame((*keys, "step"), ARMS, [seed], range(4), loss=(1, 2))
+        )
         losses = frame((*keys, "clip_id", "t"), ARMS, [seed], ("a", "b"), TENTHS, loss=(1, 2))
         table(f"artifacts/evaluate/{seed}/losses.parquet", losses)
         samples = frame((*keys, "prompt"), ARMS, [seed], (0, 1), dynamic_range_db=(20, 40), contrast=(0, 1))
@@ -117,14 +136,21 @@ def write_run(root: Path) -> None:
         table(f"artifacts/evaluate/{seed}/outcomes.parquet", outcomes.assign(regime="small", run="short"))
         made = frame((*keys, "prompt"), ARMS, [seed], (0, 1))
         made["caption"] = [HOSTILE if prompt else "word " * 2048 for prompt in made["prompt"]]
-        made["file"] = [f"{ARMS.index(arm)}-{prompt}-'quote\".flac" for arm, prompt in zip(made["arm"], made["prompt"], strict=True)]
+        made["file"] = [
+            f"{ARMS.index(arm)}-{prompt}-'quote\".flac" for arm, prompt in zip(made["arm"], made["prompt"], strict=True)
+        ]
         table(f"artifacts/generate/{seed}/samples.parquet", made)
         for number, file in enumerate(made["file"]):
             ramp = np.sin(np.arange(33075) * (0.02 + 0.01 * number)) * np.linspace(0, 0.5, 33075)
             soundfile.write(root / f"artifacts/generate/{seed}" / file, ramp, 44100)
     (root / "results").mkdir()
     tenths = {str(tenth / 10): {"model": 0.8, "linear": 1.1, "scalar": 1.2, "zero": 2.0} for tenth in range(10)}
-    summary = {"mean_w": 0.2, "factor_coefficient_of_variation": 0.03, "coefficient_of_variation_w": 0.2, "w_contrast_over_flat": 1.1}
+    summary = {
+        "mean_w": 0.2,
+        "factor_coefficient_of_variation": 0.03,
+        "coefficient_of_variation_w": 0.2,
+        "w_contrast_over_flat": 1.1,
+    }
     numbers = {
         "results/base.json": {"loss_by_tenth_of_t": tenths},
         "results/census.json": summary,

@@ -62,7 +62,9 @@ def test_no_page_asks_for_anything_outside_its_folder(whole, incomplete):
 
 def test_links_within_pages_have_a_target_and_ids_are_unique(whole):
     found = pages(whole)
-    ids = {name: [attributes["id"] for _, attributes in page.tags if "id" in attributes] for name, page in found.items()}
+    ids = {
+        name: [attributes["id"] for _, attributes in page.tags if "id" in attributes] for name, page in found.items()
+    }
     for name, page in found.items():
         assert len(ids[name]) == len(set(ids[name]))
         for _, attributes in page.tags:
@@ -110,7 +112,15 @@ def test_the_same_tables_give_the_same_bytes(whole, tmp_path, make_report):
 
 def test_each_claim_shows_its_verdicts_proof_counterexample_and_threats(whole):
     text = " ".join(" ".join(pages(whole)["claim-1.html"].text).split())
-    for words in ("supported", "refuted", "not tested", "A counterexample", "(4, 1, 1)", "fixed point", "Threats to validity"):
+    for words in (
+        "supported",
+        "refuted",
+        "not tested",
+        "A counterexample",
+        "(4, 1, 1)",
+        "fixed point",
+        "Threats to validity",
+    ):
         assert words in text
     assert "<math" in (whole.folder / "claim-1.html").read_text()
     assert "unbounded" in text
@@ -119,7 +129,12 @@ def test_each_claim_shows_its_verdicts_proof_counterexample_and_threats(whole):
 def test_an_incomplete_run_is_reported_and_says_what_is_missing(incomplete):
     assert "This run has no verdicts yet" in " ".join((incomplete.folder / "index.html").read_text().split())
     said = " ".join(incomplete.inputs.missing)
-    for words in ("seed 1 (artifacts/evaluate/<seed>/losses.parquet)", "results/verdicts.json", "results/base.json", "census.parquet"):
+    for words in (
+        "seed 1 (artifacts/evaluate/<seed>/losses.parquet)",
+        "results/verdicts.json",
+        "results/base.json",
+        "census.parquet",
+    ):
         assert words in said
     for file in ("index.html", "provenance.html", "report.md"):
         assert "census.parquet" in (incomplete.folder / file).read_text()

@@ -31,7 +31,15 @@ def loop(page):
 def test_the_keyboard_plays_one_take_at_a_time(opened):
     page = opened("listen.html")
     loop(page)
-    for key, expected in (("1", [0]), ("3", [2]), ("ArrowRight", [0]), ("ArrowLeft", [2]), ("j", [3]), ("2", [4]), ("k", [0])):
+    for key, expected in (
+        ("1", [0]),
+        ("3", [2]),
+        ("ArrowRight", [0]),
+        ("ArrowLeft", [2]),
+        ("j", [3]),
+        ("2", [4]),
+        ("k", [0]),
+    ):
         page.keyboard.press(key)
         page.wait_for_function("(n) => !document.querySelectorAll('audio')[n].paused", arg=expected[0])
         assert playing(page) == expected, key

@@ -1,4 +1,4 @@
-"""Every page in a real browser, from disk: quiet, whole, narrow, accessible, printable, and readable without a script."""
+"""Every page in a real browser, from disk: quiet, whole, narrow, accessible, printable, readable without script."""
 
 import pytest
 
@@ -111,7 +111,9 @@ def test_a_table_of_numbers_sorts_by_value(opened):
     page = opened("training.html")
     head = page.locator("table.sortable thead th").nth(4)
     head.locator("button").click()
-    keys = page.locator("table.sortable tbody td:nth-child(5)").evaluate_all("(cells) => cells.map((one) => +one.dataset.key)")
+    keys = page.locator("table.sortable tbody td:nth-child(5)").evaluate_all(
+        "(cells) => cells.map((one) => +one.dataset.key)"
+    )
     assert len(keys) > 2
     assert keys == sorted(keys)
 
