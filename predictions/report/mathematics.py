@@ -24,10 +24,15 @@ def derivations() -> dict[str, Derivation]:
     proofs = [derive() for derive in PROOFS]
     return {
         proof.name: Derivation(
-            proof.name, proof.statement, proof.conditions, tuple(_displayed(equation) for equation in proof.equations)
+            proof.name, proof.statement, proof.conditions, tuple(map(_displayed, filter(_says, proof.equations)))
         )
         for proof in proofs
     }
+
+
+def _says(equation) -> bool:
+    """False for what evaluation left as 1 = 1 or 0 = 0, e.g. of a limit; the statement says those in words."""
+    return bool(equation.free_symbols) or equation.lhs != equation.rhs
 
 
 def _displayed(equation) -> str:

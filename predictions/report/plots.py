@@ -13,7 +13,7 @@ from predictions.report.site import Site
 
 
 def write(folder: Path, inputs: Inputs, site: Site) -> None:
-    """Small tables, one a plot in dvc.yaml; without rows where the run has no such table, so that DVC finds its files."""
+    """Small tables, one a plot in dvc.yaml; without rows where the run has none, so that DVC finds its files."""
     with replacing(folder) as made:
         made.mkdir(parents=True)
         weight_by_t(inputs).to_csv(made / "weight_by_t.csv", index=False)

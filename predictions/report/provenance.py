@@ -52,14 +52,17 @@ def versions() -> list[tuple[str, str, str]]:
             about = metadata(name)
         except PackageNotFoundError:
             continue
-        licence = about.get("License-Expression") or about.get("License") or _classified(about) or "not stated"
-        rows.append((name, about["Version"], licence.splitlines()[0][:60]))
+        rows.append((name, about["Version"], _licence(about)))
     return rows
 
 
-def _classified(about) -> str:
-    licences = [line.split(" :: ")[-1] for line in about.get_all("Classifier", []) if line.startswith("License")]
-    return ", ".join(licences)
+def _licence(about) -> str:
+    """A field of one line; some packages put the whole text there, and then the classifier says it shorter."""
+    for said in (about.get("License-Expression"), about.get("License")):
+        if said and "\n" not in said and len(said) < 200:
+            return said
+    classified = [line.split(" :: ")[-1] for line in about.get_all("Classifier", []) if line.startswith("License")]
+    return ", ".join(classified) or "not stated in its metadata"
 
 
 def machine() -> dict[str, str]:

@@ -138,7 +138,7 @@ def _heard(folder: Path, root: Path, inputs: Inputs) -> tuple[int | None, list[l
 
 def _of_training(inputs: Inputs, reference: str) -> list:
     drawn = [
-        _if(inputs, "telemetry", training.training_loss),
+        _if(inputs, "telemetry", partial(training.training_loss, reference=reference)),
         _if(inputs, "losses", partial(training.heldout_difference, reference=reference)),
     ]
     if "base" in inputs.numbers:

@@ -45,26 +45,43 @@ def base_loss(losses: pd.DataFrame, references: dict[str, dict[str, float]]) -> 
         return Picture(svg.inline(figure, "base-loss", alt), alt, caption)
 
 
-def training_loss(telemetry: pd.DataFrame) -> Picture:
-    """The unweighted loss of every arm while it trained, mean over samples, in bins of steps; interval over seeds."""
+def training_loss(telemetry: pd.DataFrame, reference: str) -> Picture:
+    """The unweighted loss while training, mean over samples, in bins of steps; below, each arm minus `reference`."""
     width = max(1, (telemetry["step"].max() + 1) // 20)
     binned = telemetry.assign(step=(telemetry["step"] // width + 0.5) * width)
-    means = binned.groupby(["arm", "seed", "step"], as_index=False)["loss"].mean()
-    seeds = means["seed"].nunique()
+    means = binned.groupby(["arm", "seed", "step"])["loss"].mean().unstack("arm")
+    own = means[reference].rename("loss").reset_index()
+    differences = means.drop(columns=reference).sub(means[reference], axis=0).melt(
+        var_name="arm", value_name="difference", ignore_index=False
+    ).dropna().reset_index()  # fmt: skip
+    arms, seeds = differences["arm"].unique(), own["seed"].nunique()
+    interval = {"errorbar": ("ci", 95) if seeds > 1 else None, "seed": 0}
     with svg.style():
-        figure, axes = svg.figure()
+        figure, (above, below) = svg.figure(rows=2, height=4.4, sharex=True)
+        sns.lineplot(own, x="step", y="loss", color=arm_colours([reference])[reference], ax=above, **interval)
         sns.lineplot(
-            means, x="step", y="loss", hue="arm", style="arm", palette=arm_colours(means["arm"].unique()),
-            errorbar=("ci", 95) if seeds > 1 else None, seed=0, dashes=True, ax=axes,
-        )  # fmt: skip
-        axes.set(xlabel="step", ylabel="unweighted training loss")
-        _legend(axes, means["arm"].nunique())
-        last = means[means["step"] == means["step"].max()].groupby("arm")["loss"].mean()
-        alt = "Loss in the last steps: " + ", ".join(f"{arm} {loss:.3f}" for arm, loss in last.items()) + "."
+            differences,
+            x="step",
+            y="difference",
+            hue="arm",
+            style="arm",
+            palette=arm_colours(arms),
+            ax=below,
+            **interval,
+        )
+        below.axhline(0, color=svg.INK, linewidth=0.8)
+        above.set(ylabel=f"loss of {reference}")
+        below.set(xlabel="step", ylabel=f"minus {reference}'s")
+        _legend(below, len(arms))
+        last = differences[differences["step"] == differences["step"].max()].groupby("arm")["difference"].mean()
+        alt = (
+            f"Loss of {reference} in the last steps: {own.loc[own['step'].idxmax(), 'loss']:.3f}; difference from it: "
+        )
+        alt += ", ".join(f"{arm} {value:+.2g}" for arm, value in last.items()) + "."
         caption = (
-            f"Each arm's unweighted loss on its own batches, mean over n = {seeds} "
-            f"{'seeds with 95 % bootstrap interval' if seeds > 1 else 'seed'}. All arms of a seed see the same "
-            "batches, so arms differ far less than steps do."
+            f"Above: {reference}'s unweighted loss on its batches, mean over n = {seeds} "
+            f"{'seeds with 95 % bootstrap interval' if seeds > 1 else 'seed'}. Below: how much each arm's lies above it "
+            "on the same batches."
         )
         return Picture(svg.inline(figure, "training-loss", alt), alt, caption)
 

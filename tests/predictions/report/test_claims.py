@@ -9,7 +9,8 @@ def of(*verdicts):
 def verdict(label, regime="small", **more):
     fields = {
         "hypothesis": "c/h", "kind": "difference", "regime": regime, "run": "short", "family": "primary",
-        "planned": True, "effect_label": label, "mechanism_label": "not claimed", "reason": "", "effect": 1.0, "counterexample": None,
+        "planned": True,
+        "effect_label": label, "mechanism_label": "not claimed", "reason": "", "effect": 1.0, "counterexample": None,
         "interval": [0.5, None], "bound": None, "direction": "higher", "margin": 0.1,
     }  # fmt: skip
     return fields | more
