@@ -17,7 +17,7 @@ def write(folder: Path, inputs: Inputs, site: Site) -> None:
     with replacing(folder) as made:
         made.mkdir(parents=True)
         weight_by_t(inputs).to_csv(made / "weight_by_t.csv", index=False)
-        heldout_loss(inputs).to_csv(made / "heldout_loss.csv", index=False)
+        heldout_difference(inputs).to_csv(made / "heldout_difference.csv", index=False)
         verdicts(site).to_csv(made / "verdicts.csv", index=False)
 
 
@@ -29,30 +29,30 @@ def weight_by_t(inputs: Inputs) -> pd.DataFrame:
     return means.reindex(columns=["flat", "contrast"]).rename_axis(columns=None).reset_index()
 
 
-def heldout_loss(inputs: Inputs) -> pd.DataFrame:
-    """Columns t, baseline, barrier: held-out loss after training by tenth of t, mean over seeds."""
+def heldout_difference(inputs: Inputs) -> pd.DataFrame:
+    """Columns t, barrier: its held-out loss after training minus the baseline's, by tenth of t, mean over seeds."""
     if "losses" not in inputs.tables:
-        return pd.DataFrame(columns=["t", "baseline", "barrier"])
-    arms = {arm: by_tenth(one[["t", "loss"]])["loss"] for arm, one in inputs.tables["losses"].groupby("arm")}
+        return pd.DataFrame(columns=["t", "barrier"])
+    losses = inputs.tables["losses"]
+    arms = {arm: by_tenth(one[["t", "loss"]])["loss"] for arm, one in losses.groupby("arm")}
     table = pd.DataFrame(arms).reindex(columns=["baseline", "barrier"]).rename_axis("t").reset_index()
-    return table.assign(t=table["t"] + 0.05)
+    return pd.DataFrame({"t": table["t"] + 0.05, "barrier": table["barrier"] - table["baseline"]})
 
 
 def verdicts(site: Site) -> pd.DataFrame:
-    """One row per verdict with an effect: claim, hypothesis, regime, run, label, effect in units of its margin."""
+    """One row per verdict with an effect and a margin: hypothesis on regime and run, label, effect in margins."""
     rows = [
         {
-            "hypothesis": hypothesis.id,
-            "regime": f"{verdict['regime']} {verdict['run']}".strip(),
+            "verdict": f"{hypothesis.id} on {verdict['regime']} {verdict['run']}".strip(),
             "label": verdict["effect_label"],
-            "effect": verdict["effect"],
+            "effect_in_margins": verdict["effect"] / verdict["margin"],
         }
         for claim in site.found
         for hypothesis in claim.hypotheses
         for verdict in hypothesis.verdicts
-        if verdict["effect"] is not None
+        if verdict["effect"] is not None and verdict["margin"] and verdict["bound"] is None
     ]
-    return pd.DataFrame(rows, columns=["hypothesis", "regime", "label", "effect"])
+    return pd.DataFrame(rows, columns=["verdict", "label", "effect_in_margins"])
 
 
 def metrics(site: Site) -> dict:

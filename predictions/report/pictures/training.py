@@ -74,14 +74,13 @@ def training_loss(telemetry: pd.DataFrame, reference: str) -> Picture:
         below.set(xlabel="step", ylabel=f"minus {reference}'s")
         _legend(below, len(arms))
         last = differences[differences["step"] == differences["step"].max()].groupby("arm")["difference"].mean()
-        alt = (
-            f"Loss of {reference} in the last steps: {own.loc[own['step'].idxmax(), 'loss']:.3f}; difference from it: "
-        )
+        latest = own.loc[own["step"] == own["step"].max(), "loss"].mean()
+        alt = f"Loss of {reference} in the last steps: {latest:.3f}; difference from it: "
         alt += ", ".join(f"{arm} {value:+.2g}" for arm, value in last.items()) + "."
         caption = (
             f"Above: {reference}'s unweighted loss on its batches, mean over n = {seeds} "
-            f"{'seeds with 95 % bootstrap interval' if seeds > 1 else 'seed'}. Below: how much each arm's lies above it "
-            "on the same batches."
+            f"{'seeds with 95 % bootstrap interval' if seeds > 1 else 'seed'}. Below: each arm's on the "
+            "same batches, minus it."
         )
         return Picture(svg.inline(figure, "training-loss", alt), alt, caption)
 

@@ -1,4 +1,5 @@
 import pandas as pd
+import pytest
 
 from predictions.report import plots
 
@@ -7,11 +8,13 @@ def test_plots_and_metrics_of_a_whole_run(whole, tmp_path):
     plots.write(tmp_path / "plots", whole.inputs, whole.site)
     weights = pd.read_csv(tmp_path / "plots/weight_by_t.csv")
     assert list(weights) == ["t", "flat", "contrast"]
-    losses = pd.read_csv(tmp_path / "plots/heldout_loss.csv")
-    assert losses["t"].tolist() == [0.25, 0.75]
+    losses = pd.read_csv(tmp_path / "plots/heldout_difference.csv")
+    assert losses["t"].tolist() == pytest.approx([0.25, 0.75])
+    by_arm = whole.inputs.tables["losses"].groupby("arm")["loss"].mean()
+    assert losses["barrier"].mean() == pytest.approx(by_arm["barrier"] - by_arm["baseline"])
     verdicts = pd.read_csv(tmp_path / "plots/verdicts.csv")
     assert {"supported", "refuted"} <= set(verdicts["label"])
-    assert whole.site.found
+    assert verdicts["effect_in_margins"].between(1, 4).all()
     assert plots.metrics(whole.site)["heldout_loss/barrier"]["seeds"] == 2
 
 
