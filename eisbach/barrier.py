@@ -135,8 +135,8 @@ def _sum_of_channels(values: Tensor) -> Tensor:
     `Tensor.sum` adds in an order that depends on the lane of the vector register a position falls into, so the energies
     of a flat output would differ in their last bits, and a weight of 0.01 would come of it instead of 0.
     """
-    while (channels := values.shape[1]) > 1:
-        half = channels // 2
+    for _ in range(int(values.shape[1] - 1).bit_length()):
+        half = values.shape[1] // 2
         left_over = values[:, 2 * half :]
         values = values[:, :half] + values[:, half : 2 * half]
         if left_over.shape[1]:

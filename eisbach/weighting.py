@@ -329,7 +329,7 @@ class Edm2(nn.Module):
 
     def penalty(self, t: Tensor) -> Tensor:
         """u(t), `[B]`: what `objective` adds to each sample's weighted loss."""
-        angle = 2 * math.pi * (t.to(self.frequency.dtype).unsqueeze(-1) * self.frequency + self.phase)
+        angle = 2 * math.pi * (t.unsqueeze(-1) * self.frequency + self.phase)
         features = math.sqrt(2) * angle.cos()
         return (features * self.head.weight).sum(-1) + self.head.bias  # a matmul would be in bfloat16 under autocast
 

@@ -62,6 +62,13 @@ def test_the_gap_of_a_float32_output_is_exact_to_1e_10(positions, nats):
     assert relative_error(belief_gap(output)[0], exact["gap"]) < 1e-10
 
 
+@pytest.mark.parametrize("nats", [1e-4, 1e-12])
+def test_the_gap_is_as_exact_where_the_sum_over_channels_has_to_round(nats):
+    """Two float32 squares add up exactly in float64; 64 do not."""
+    output = output_of_divergence(nats, 108, channels=64)
+    assert relative_error(belief_gap(output)[0], reference(output[0].numpy())["gap"]) < 1e-9
+
+
 def test_the_gap_is_exact_where_the_divergence_is_ten_nats():
     output = torch.zeros(1, 1, 32768)
     output[0, 0, 17], output[0, 0, 18] = 6.0, 3.0

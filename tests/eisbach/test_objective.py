@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eisbach.barrier import barrier_weight, belief_gap
+from eisbach.barrier import barrier_factor, barrier_weight, belief_gap
 from eisbach.objective import objective, per_sample_loss
 from eisbach.weighting import make
 from golden.barrier import reference
@@ -43,15 +43,37 @@ def test_with_factor_one_it_is_stable_audios_reduction_bit_for_bit(batch):
 
 
 def test_with_factor_one_it_is_the_shipped_function_bit_for_bit():
-    """The function alone is taken from the installed file: the module around it does not import on current releases."""
-    package = importlib.util.find_spec("stable_audio_tools").submodule_search_locations[0]
-    module = ast.parse((Path(package) / "training" / "utils.py").read_text())
+    output, target, mask = noise(4, 3, 9), noise(4, 3, 9, seed=1), noise(4, 9, seed=2) > 0
+    expected, *_ = shipped_masked_loss()((output - target) ** 2, mask, True)
+    assert torch.equal(objective(output, target, torch.rand(4), mask, make("baseline"))[0], expected)
+
+
+def test_a_factor_on_the_squared_errors_is_the_objective_as_the_docs_say():
+    output, target, mask = noise(4, 3, 9), noise(4, 3, 9, seed=1), noise(4, 9, seed=2) > 0
+    factor = barrier_factor(output, 0.5, mask)
+    weighted, *_ = shipped_masked_loss()((output - target) ** 2 * factor[:, None, None], mask, True)
+    torch.testing.assert_close(weighted, objective(output, target, torch.rand(4), mask, make("barrier"))[0])
+
+
+def test_the_lines_that_the_docs_change_are_those_of_the_installed_trainer():
+    page = (Path(__file__).parents[2] / "docs" / "barrier.md").read_text()
+    change = page.split("```diff\n")[1].split("```")[0].splitlines()
+    before = "\n".join(line[1:] for line in change if not line.startswith("+"))
+    assert "compute_masked_loss" in before
+    assert (training_sources() / "diffusion.py").read_text().count(before) == 1
+
+
+def training_sources() -> Path:
+    return Path(importlib.util.find_spec("stable_audio_tools").submodule_search_locations[0]) / "training"
+
+
+def shipped_masked_loss():
+    """The function alone, from the installed file: the module around it does not import on current releases."""
+    module = ast.parse((training_sources() / "utils.py").read_text())
     function = next(node for node in module.body if getattr(node, "name", "") == "compute_masked_loss")
     shipped = {"torch": torch}
     exec(compile(ast.Module([function], []), "compute_masked_loss", "exec"), shipped)
-    output, target, mask = noise(4, 3, 9), noise(4, 3, 9, seed=1), noise(4, 9, seed=2) > 0
-    expected, *_ = shipped["compute_masked_loss"]((output - target) ** 2, mask, True)
-    assert torch.equal(objective(output, target, torch.rand(4), mask, make("baseline"))[0], expected)
+    return shipped["compute_masked_loss"]
 
 
 @pytest.mark.parametrize(("dtype", "expected"), [("bfloat16", "float32"), ("float64", "float64")])

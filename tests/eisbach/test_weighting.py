@@ -419,7 +419,7 @@ def test_edm2_starts_at_one_and_its_penalty_at_zero():
     t = torch.linspace(0, 1, 5)
     assert torch.equal(arm(torch.zeros(5, 1, 2), None, t), torch.ones(5))
     assert torch.equal(arm.penalty(t), torch.zeros(5))
-    assert torch.equal(arm.penalty(t.double()), torch.zeros(5))
+    assert torch.equal(arm.penalty(t.double()), torch.zeros(5, dtype=torch.float64))
     assert [parameter.shape for parameter in arm.parameters()] == [(1, 128), (1,)]
 
 
