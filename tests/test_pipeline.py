@@ -29,7 +29,7 @@ def clone(tmp_path_factory):
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen:
     """`make repro` in a clone that borrows this environment, as a process group of its own."""
-    command = ["make", "repro", f"VENV={Path(sys.prefix)}", *arguments]
+    command = ["make", "-o", f"{sys.prefix}/.ready", "repro", f"VENV={sys.prefix}", *arguments]
     return subprocess.Popen(
         command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
