@@ -82,6 +82,7 @@ class Arm:
 
     weighting: str
     settings: dict[str, float | str] = field(default_factory=dict)
+    follows: str = "barrier"  # the arm whose factors `constant`, `timestep` and `trace` replay
 
 
 @section
@@ -97,6 +98,12 @@ class Finetune:
     batch: int = 4
     steps: int = 100
     cfg_dropout: float = 0.1
+    norm_gradient: Literal["attached", "detached"] = "attached"  # through DoRA's norm: Stability's, or PEFT's
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip_norm: float = 0.0  # of each arm's gradient; 0: none
+    calibration_steps: int = 100  # steps whose draws freeze `constant` and `timestep`, under the untrained base
+    arms_per_pass: int = 0  # arms that share a pass over the base; 0: all. Costs memory, changes no result
+    save_every: int = 25  # steps between states to resume from
 
 
 @section

@@ -14,3 +14,4 @@ SAMPLES = ARTIFACTS / "generate"  # /<seed>/samples.parquet, /<seed>/samples.saf
 EVALUATION = ARTIFACTS / "evaluate"  # /<seed>/*.parquet
 METRICS = Path("results")
 REPORT = Path("report")
+CHECKPOINTS = Path(".cache")  # unfinished runs; outside DVC, which clears a stage's outputs before it runs
