@@ -10,6 +10,7 @@ BASE_LOSSES = ARTIFACTS / "base" / "loss_by_t.parquet"
 CENSUS = ARTIFACTS / "census" / "census.parquet"
 ADAPTERS = ARTIFACTS / "finetune"  # /<seed>/<arm>/, /<seed>/telemetry.parquet
 SAMPLES = ARTIFACTS / "generate"  # /<seed>/samples.parquet, /<seed>/samples.safetensors, /<seed>/*.flac
+REFERENCE = ARTIFACTS / "reference" / "embeddings.safetensors"  # of real clips, in the archive's order
 EVALUATION = ARTIFACTS / "evaluate"  # /<seed>/*.parquet
 METRICS = Path("results")
 REPORT = Path("report")
