@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from benchmarks.precision import naive_gap
 from eisbach import flow
-from eisbach.adapters.peft_arms import PairedAdapters
+from eisbach.adapters.paired import PairedAdapters
 from eisbach.barrier import barrier_factor
 from eisbach.data.latents import Latents
 from eisbach.files import replacing
@@ -53,6 +53,7 @@ def clips(channels: int, positions: int) -> Latents:
     return Latents(
         pd.DataFrame({"seconds": [positions * 4096 / 44100] * BATCH}),
         torch.randn(BATCH, channels, positions, generator=generator),
+        torch.ones(BATCH, positions, dtype=torch.bool),
         torch.randn(BATCH, 80, 384, generator=generator),
         torch.ones(BATCH, 80, dtype=torch.bool),
         torch.randn(BATCH, 384, generator=generator),

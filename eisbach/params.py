@@ -108,12 +108,25 @@ class Finetune:
 
 @section
 class Generate:
-    """Samples of every arm for fixed prompts, from the same noise."""
+    """Samples of every arm for fixed prompts, from the same noises."""
 
     prompts: int = 6
+    noises: int = 3  # samples of each prompt
     steps: int = 25
     cfg_scale: float = 3.0
     noise_seed: int = 0
+
+
+@section
+class Evaluate:
+    """The held-out grid on which every arm is measured, and what its samples are measured with."""
+
+    clips: int = 48  # of the split heldout, evenly spaced over contrast
+    times_per_tenth: int = 1
+    seed: int = 0
+    similarity: Literal["mel", "chroma", "latents"] = "mel"  # features of the self-similarity matrix
+    embedders: list[Literal["musicnn", "yamnet"]] = field(default_factory=lambda: ["musicnn", "yamnet"])
+    clap: str = ""  # a folder with LAION-CLAP's weights in the hub's layout; empty: not measured
 
 
 @section
@@ -151,6 +164,7 @@ class Params:
     base: Base = field(default_factory=Base)
     finetune: Finetune = field(default_factory=Finetune)
     generate: Generate = field(default_factory=Generate)
+    evaluate: Evaluate = field(default_factory=Evaluate)
     census: Census = field(default_factory=Census)
     pretrain: Pretrain = field(default_factory=Pretrain)
 

@@ -11,6 +11,7 @@ CENSUS = ARTIFACTS / "census" / "census.parquet"
 SENSITIVITY = ARTIFACTS / "census" / "sensitivity.parquet"
 ADAPTERS = ARTIFACTS / "finetune"  # /<seed>/<arm>/, /<seed>/telemetry.parquet
 SAMPLES = ARTIFACTS / "generate"  # /<seed>/samples.parquet, /<seed>/samples.safetensors, /<seed>/*.flac
+REFERENCE = ARTIFACTS / "reference" / "embeddings.safetensors"  # of real clips, in the archive's order
 EVALUATION = ARTIFACTS / "evaluate"  # /<seed>/*.parquet
 METRICS = Path("results")
 REPORT = Path("report")
