@@ -11,5 +11,6 @@ CENSUS = ARTIFACTS / "census" / "census.parquet"
 ADAPTERS = ARTIFACTS / "finetune"  # /<seed>/<arm>/, /<seed>/telemetry.parquet
 SAMPLES = ARTIFACTS / "generate"  # /<seed>/samples.parquet, /<seed>/samples.safetensors, /<seed>/*.flac
 EVALUATION = ARTIFACTS / "evaluate"  # /<seed>/*.parquet
+TOYS = ARTIFACTS / "toys"  # outcomes, curves, weights, draws: parquet
 METRICS = Path("results")
 REPORT = Path("report")

@@ -84,7 +84,9 @@ class Stack:
             ]
             factors.append(torch.cat(factor).view(draw.t.shape))
             penalty = [
-                weighting.penalty(draw.t[part].flatten()) if hasattr(weighting, "penalty") else draw.t[part].new_zeros(())
+                weighting.penalty(draw.t[part].flatten())
+                if hasattr(weighting, "penalty")
+                else draw.t[part].new_zeros(())
                 for weighting, part in zip(weightings, parts, strict=True)
             ]
             penalties.append(torch.stack([each.mean() for each in penalty]).sum())

@@ -43,9 +43,7 @@ def beginning(network: Network, seeds: Sequence[int], arms: int) -> Weights:
     return {name: every(torch.cat([one[name] for one in single]), arms * len(seeds)) for name in single[0]}
 
 
-def train(
-    network: Network, law: Mixture, stack: Stack, weights: Weights, recipe: Recipe, steps: int
-) -> Iterator[Step]:
+def train(network: Network, law: Mixture, stack: Stack, weights: Weights, recipe: Recipe, steps: int) -> Iterator[Step]:
     """Train `weights` in place by `stack`'s arms and seeds, one `Step` at a time.
 
     The moving average takes the noise of a constant learning rate out of what is measured, and acts on no gradient.

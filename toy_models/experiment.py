@@ -112,9 +112,11 @@ class Setting:
         measured = measure(self.network, weights, self.held)
         found = outcomes.of_heldout(measured, self.held)
         samples = sample(self.network, weights, self.seeds, self.settings.samples, NULL)
-        by_class = [] if self.law.shape == (1, 2) else [
-            sample(self.network, weights, self.seeds, 64, label) for label in range(len(CLASSES))
-        ]
+        by_class = (
+            []
+            if self.law.shape == (1, 2)
+            else [sample(self.network, weights, self.seeds, 64, label) for label in range(len(CLASSES))]
+        )
         found |= outcomes.of_samples(self.law, samples, by_class, self.exact)
         probes = Stack(gradients.probes(stack.arms, self.settings.lam), self.seeds)
         for metric, batch, batches, reduce in (("sample", 1, 16, torch.amin), ("batch", recipe.batch, 8, torch.mean)):

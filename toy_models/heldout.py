@@ -25,23 +25,25 @@ class Heldout:
     target: Tensor  # [N, 2 * count, C, T]
     exact: Tensor  # [N, 2 * count, C, T], E[v | x_t, class]
     bayes: Tensor  # [N, 2], the loss of `exact` in expectation: mean of Var[v | x_t, class]
+    component: Tensor  # [N, 2 * count], which component of the law a draw is of
     label: Tensor  # [2 * count]
 
 
-def heldout(law: Mixture, count: int, per_tenth: int = 2) -> Heldout:
+def heldout(law: Mixture, count: int, per_tenth: int = 2, seed: int = 0) -> Heldout:
     """Draws at `per_tenth` times in every tenth of [0, 1]."""
     times = [(index + 0.5) / (10 * per_tenth) for index in range(10 * per_tenth)]
     label = torch.arange(len(CLASSES)).repeat_interleave(count)
     rows = []
     for t in times:
-        generator = torch_generator(0, "toy held-out", t)
-        clean, _ = law.sample(len(label), generator, label)
+        generator = torch_generator(seed, "toy held-out", t)
+        clean, component = law.sample(len(label), generator, label)
         noise = torch.randn(clean.shape, dtype=clean.dtype, generator=generator)
         at = torch.full((len(label),), t, dtype=clean.dtype)
         noisy = flow.interpolate(clean, noise, at)
         bayes = law.conditional_loss(noisy, at, label).unflatten(0, (len(CLASSES), count)).mean(1)
-        rows.append((noisy, flow.velocity(clean, noise), law.velocity(noisy, at, label), bayes))
-    return Heldout(times, *(torch.stack(part).float() for part in zip(*rows, strict=True)), label)
+        rows.append((noisy, flow.velocity(clean, noise), law.velocity(noisy, at, label), bayes, component))
+    *truths, components = (torch.stack(part) for part in zip(*rows, strict=True))
+    return Heldout(times, *(truth.float() for truth in truths), components, label)
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,6 @@ def pair_correlation(values: Tensor) -> Tensor:
 
 def rank_correlation(a: Tensor, b: Tensor) -> Tensor:
     """Spearman's rho along the last axis; of ties, which a continuous law has none of, the first counts as less."""
-    ranks = [values.argsort(-1, stable=True).argsort(-1, stable=True).double() for values in (a, b)]
+    ranks = [values.argsort(stable=True, dim=-1).argsort(stable=True, dim=-1).double() for values in (a, b)]
     x, y = (rank - rank.mean(-1, keepdim=True) for rank in ranks)
     return (x * y).sum(-1) / (x.square().sum(-1) * y.square().sum(-1)).sqrt()

@@ -100,7 +100,9 @@ def weight_rows(weight: Tensor, times: Sequence[float], who: pd.DataFrame) -> pd
     """Mean weights by class and t with their 95 % intervals over samples: one row per row of `who`, class and t."""
     mean, half = weight.double().mean(3), 1.96 * weight.double().std(3) / weight.shape[3] ** 0.5
     index = pd.MultiIndex.from_product([who.index, times, CLASSES], names=["model", "t", "class"])
-    table = pd.DataFrame({"w": mean.flatten(), "half": half.flatten()}, index=index).reset_index("t").reset_index("class")
+    table = (
+        pd.DataFrame({"w": mean.flatten(), "half": half.flatten()}, index=index).reset_index("t").reset_index("class")
+    )
     table = table.assign(w_low=table["w"] - table["half"], w_high=table["w"] + table["half"]).drop(columns="half")
     return table.join(who).reset_index(drop=True)
 
