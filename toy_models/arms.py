@@ -68,7 +68,7 @@ class Stack:
     def factors(self, output: Tensor, draw: Draw, step: int) -> tuple[Tensor, Tensor]:
         """Outputs `[A * S, B, C, T]` -> factors `[A, S, B]`, and the penalty that the arms add to each loss."""
         outputs = output.unflatten(0, (len(self.arms), len(self.seeds)))
-        factors, penalties = [], []
+        factors, penalty = [], output.new_zeros(())
         for arm, mine in zip(self.arms, outputs, strict=True):
             weightings = self.weightings[arm]
             parts = [slice(None)] if arm.name in BY_SAMPLE else [slice(i, i + 1) for i in range(len(self.seeds))]
@@ -83,11 +83,7 @@ class Stack:
                 for weighting, part in zip(weightings, parts, strict=True)
             ]
             factors.append(torch.cat(factor).view(draw.t.shape))
-            penalty = [
-                weighting.penalty(draw.t[part].flatten())
-                if hasattr(weighting, "penalty")
-                else draw.t[part].new_zeros(())
-                for weighting, part in zip(weightings, parts, strict=True)
-            ]
-            penalties.append(torch.stack([each.mean() for each in penalty]).sum())
-        return torch.stack(factors), torch.stack(penalties).sum()
+            for weighting, part in zip(weightings, parts, strict=True):
+                if hasattr(weighting, "penalty"):
+                    penalty = penalty + weighting.penalty(draw.t[part].flatten()).mean()
+        return torch.stack(factors), penalty

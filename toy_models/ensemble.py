@@ -62,8 +62,8 @@ def train(network: Network, law: Mixture, stack: Stack, weights: Weights, recipe
         if not torch.isfinite(total).all():
             arm, seed = (~torch.isfinite(total)).nonzero()[0].tolist()
             raise UserError(
-                f"the loss of toy arm '{stack.arms[arm].name}', seed {stack.seeds[seed]}, is not finite at step {step}; "
-                "lower the learning rate of its regime"
+                f"the loss of toy arm '{stack.arms[arm].name}', seed {stack.seeds[seed]}, is not finite at step "
+                f"{step}; lower the learning rate of its regime in toy_models/regimes.py"
             )
         optimizer.zero_grad(set_to_none=True)
         (total.sum() + penalty).backward()
@@ -77,7 +77,7 @@ def optimiser(recipe: Recipe, models: list[Tensor], arms: list[Tensor]) -> torch
     """AdamW or SGD over stacked models: both act entry by entry, so that a stack is its models side by side.
 
     AdamW's eps is far below any gradient here and its decay 0: nothing but the direction of the gradients counts.
-    What the arms learn has a rate of its own, without momentum from the models.
+    What the arms learn has a rate of its own.
     """
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(models, lr=recipe.lr, momentum=0.9)

@@ -10,7 +10,7 @@ from torch import Tensor
 from toy_models import measures
 from toy_models.arms import Arm
 from toy_models.heldout import Heldout, Measured
-from toy_models.mixture import CLASSES, NULL, Mixture
+from toy_models.mixture import CLASSES, Mixture
 
 COLUMNS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric", "value"]
 
@@ -100,13 +100,6 @@ def weight_rows(weight: Tensor, times: Sequence[float], who: pd.DataFrame) -> pd
     """Mean weights by class and t with their 95 % intervals over samples: one row per row of `who`, class and t."""
     mean, half = weight.double().mean(3), 1.96 * weight.double().std(3) / weight.shape[3] ** 0.5
     index = pd.MultiIndex.from_product([who.index, times, CLASSES], names=["model", "t", "class"])
-    table = (
-        pd.DataFrame({"w": mean.flatten(), "half": half.flatten()}, index=index).reset_index("t").reset_index("class")
-    )
+    table = pd.DataFrame({"w": mean.flatten(), "half": half.flatten()}, index=index).reset_index(["t", "class"])
     table = table.assign(w_low=table["w"] - table["half"], w_high=table["w"] + table["half"]).drop(columns="half")
     return table.join(who).reset_index(drop=True)
-
-
-def label_names() -> dict[int, str]:
-    """What each label stands for, the dropped one included."""
-    return {**dict(enumerate(CLASSES)), NULL: "all"}

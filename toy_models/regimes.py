@@ -1,7 +1,7 @@
 """The regimes by name: a law, a network, a recipe and two lengths; sizes were chosen on seeds 1000 and above.
 
-Of every run two results are kept: after `short` steps, on the way, and after `converged` ones, where the excess risk is a
-stated share of the Bayes loss (docs/toys.md). The two are the same run.
+Of every run two results are kept: after `short` steps, on the way, and after `converged` ones, where the excess risk
+is a stated share of the Bayes loss (docs/toys.md). The two are the same run.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ REGIMES = {
 
 def check(settings: Toys) -> None:
     """Raises UserError where a regime or an arm is unknown, or a follower has no barrier arm to follow."""
-    for kind, given, known in (
+    for key, given, known in (
         ("regimes", settings.regimes, [ANALYTIC, *REGIMES]),
         ("arms", settings.arms, names()),
     ):

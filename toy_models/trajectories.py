@@ -43,7 +43,7 @@ def loud(envelope: Tensor) -> Tensor:
 
 
 def curves(channels: int, length: int = 16) -> Mixture:
-    """Two classes of equal mass: level curves, smooth or rough; and one burst, a quarter wide, at one of four places."""
+    """Two classes of equal mass: level curves, smooth or rough; and one burst, a quarter wide, at four places."""
     covariances = [kernel(length, 2.0), kernel(length, 0.7)]
     for centre in (0.125, 0.375, 0.625, 0.875):
         envelope = burst(length, centre, 0.25)
