@@ -54,7 +54,7 @@ def check(settings: Toys) -> None:
     ):
         if unknown := sorted(set(given) - set(known)):
             raise UserError(
-                f"toys.{kind} has unknown {', '.join(unknown)} in params.yaml; known are {', '.join(known)}"
+                f"toys.{key} in params.yaml has unknown {', '.join(unknown)}; choose from {', '.join(known)}"
             )
     followers = set(FOLLOWERS) & set(settings.arms)
     if followers and "barrier" not in settings.arms:
