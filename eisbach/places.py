@@ -13,6 +13,7 @@ ADAPTERS = ARTIFACTS / "finetune"  # /<seed>/<arm>/, /<seed>/telemetry.parquet
 SAMPLES = ARTIFACTS / "generate"  # /<seed>/samples.parquet, /<seed>/samples.safetensors, /<seed>/*.flac
 REFERENCE = ARTIFACTS / "reference" / "embeddings.safetensors"  # of real clips, in the archive's order
 EVALUATION = ARTIFACTS / "evaluate"  # /<seed>/*.parquet
+TOYS = ARTIFACTS / "toys"  # outcomes, curves, weights, draws: parquet
 METRICS = Path("results")
 REPORT = Path("report")
 CHECKPOINTS = Path(".cache")  # unfinished runs; outside DVC, which clears a stage's outputs before it runs
