@@ -38,8 +38,8 @@ class Evidence:
 
 
 def effect(values: np.ndarray, margin: float, center: float = 0.0) -> Evidence:
-    """Two-sided sign-flip test against the center; against it: equivalence within the margin (p 1 for a margin of 0)."""
-    against = float(statistics.tost_p(values - center, margin)) if margin > 0 else 1.0
+    """Two-sided sign-flip test against the center; against it: equivalence within the margin, if there is one."""
+    against = float(statistics.tost_p(values - center, margin)) if margin > 0 else math.nan
     return Evidence(values, center, margin, float(statistics.sign_flip_p(values, center)), against)
 
 

@@ -95,6 +95,6 @@ def paired(series: dict[str, pd.Series]) -> pd.DataFrame:
     if lost.to_numpy().any():
         seed, arm = lost.stack().pipe(lambda flags: flags[flags]).index[0]
         raise UserError(
-            f"seed {seed} is missing from arm '{arm}', though other arms have it; run the missing seed, or leave it out of all"
+            f"seed {seed} is missing from arm '{arm}', though other arms have it; run it, or leave the seed out of all"
         )
     return wide

@@ -100,9 +100,9 @@ def _of_one(registry: Registry, hypothesis: Hypothesis) -> list[str]:
         if (regime in hypothesis.regimes) == (regime in hypothesis.skip):
             faults.append(f"{hypothesis.id} must name '{regime}' once, under regimes or, with its reason, under skip")
     for regime in hypothesis.regimes:
-        if regime in registry.regimes and hypothesis.kind not in ("universal", "all"):
-            if not (registry.regimes[regime].gate or hypothesis.ungated):
-                faults.append(f"{hypothesis.id} hangs on an assay, and '{regime}' has no gate; say why under ungated")
+        judged = regime in registry.regimes and hypothesis.kind not in ("universal", "all")
+        if judged and not (registry.regimes[regime].gate or hypothesis.ungated):
+            faults.append(f"{hypothesis.id} hangs on an assay, and '{regime}' has no gate; say why under ungated")
     for regime in {*hypothesis.regimes, *hypothesis.skip} - set(registry.regimes):
         faults.append(f"{hypothesis.id} names '{regime}', which is no regime")
     return faults

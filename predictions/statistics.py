@@ -105,18 +105,30 @@ def noninferiority_p(values: np.ndarray, margin: float | np.ndarray) -> np.ndarr
     return sign_flip_p(values, -np.asarray(margin, np.float64), "greater")
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p values, `[..., m]` -> `[..., m]`: controls the family-wise error whatever the dependence."""
-    p = np.asarray(p, np.float64)
-    order = np.argsort(p, axis=-1)
-    steps = np.maximum.accumulate(np.take_along_axis(p, order, -1) * np.arange(p.shape[-1], 0, -1), axis=-1)
-    adjusted = np.empty_like(p)
+def holm(p: np.ndarray, against: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Holm's correction of the p values for m claims and, together with them, of those against: `[..., m]` twice.
+
+    Of a claim's two null hypotheses, "there is nothing" and "there is as much as the margin", one at most is true. So
+    among 2m tests at most m nulls are true, and a step counts the claims of which not both are rejected yet: Holm's
+    procedure with logical constraints (J. P. Shaffer, JASA 81, 1986). The chance of any false word, for or against, is
+    below the level whatever the dependence. NaN in `against` means that there is no such test: plain Holm.
+    """
+    tests = np.stack([np.asarray(p, np.float64), np.asarray(against, np.float64)], axis=-2)  # [..., 2, m]
+    claims = tests.shape[-1]
+    flat = np.where(np.isnan(tests), -1, tests).reshape(*tests.shape[:-2], 2 * claims)
+    order = np.argsort(flat, axis=-1, kind="stable")
+    rejected = np.cumsum(order[..., None] % claims == np.arange(claims), axis=-2)  # after each step, per claim: 0, 1, 2
+    before = np.concatenate([np.zeros_like(rejected[..., :1, :]), rejected[..., :-1, :]], axis=-2)
+    open_claims = claims - (before == 2).sum(-1)
+    steps = np.maximum.accumulate(np.take_along_axis(flat, order, -1) * open_claims, axis=-1)
+    adjusted = np.empty_like(flat)
     np.put_along_axis(adjusted, order, np.minimum(1, steps), -1)
-    return adjusted
+    adjusted = np.where(np.isnan(tests), np.nan, adjusted.reshape(tests.shape))
+    return adjusted[..., 0, :], adjusted[..., 1, :]
 
 
 def smallest_effect(baseline: np.ndarray, oracle: np.ndarray) -> np.ndarray:
-    """Smallest effect of interest, `[...]`: half the baseline seeds' standard deviation or a quarter of |oracle effect|.
+    """Smallest effect of interest, `[...]`: half the baseline seeds' deviation or a quarter of |oracle effect|.
 
     `baseline` `[..., n]` values and `oracle` `[..., n]` differences from them; the larger of the two counts.
     """
@@ -124,11 +136,12 @@ def smallest_effect(baseline: np.ndarray, oracle: np.ndarray) -> np.ndarray:
 
 
 @lru_cache
-def _repeats(n: int, level: float, repeats: int = 4000) -> np.ndarray:
-    """Lower bounds of `repeats` normal experiments with mean 0, over the standard deviation of independent ones.
+def _repeats(n: int, level: float) -> np.ndarray:
+    """Lower bounds of normal experiments with mean 0, over the standard deviation of independent ones, `[repeats]`.
 
-    `[repeats]`; the same experiments for every level, so that bounds of two levels belong together.
+    The same experiments for every level, so that bounds of two levels belong together.
     """
+    repeats = 20_000 if n <= 12 else 4_000
     rng = numpy_generator(0, "detectable effect", n)
     experiments, earlier = rng.standard_normal((2, repeats, n))
     bounds = np.concatenate([sign_flip_bound(part, level) for part in np.array_split(experiments, 20)])

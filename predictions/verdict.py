@@ -320,16 +320,9 @@ def _labelled(drafts: list[Draft]) -> list[Verdict]:
         families[draft.verdict.family].append(draft)
     verdicts = []
     for members in families.values():
-        p = statistics.holm(np.array([draft.evidence.p for draft in members]))
-        against = statistics.holm(np.array([draft.evidence.p_against for draft in members]))
+        p, against = _corrected([draft.evidence for draft in members])
         tests = [control for draft in members for control in draft.controls.values() if not isinstance(control, str)]
-        corrected = iter(
-            zip(
-                statistics.holm(np.array([control[0].p for control in tests])),
-                statistics.holm(np.array([control[0].p_against for control in tests])),
-                strict=True,
-            )
-        )
+        corrected = iter(zip(*_corrected([evidence for evidence, *_ in tests]), strict=True))
         for draft, own_p, own_against in zip(members, p, against, strict=True):
             controls = [
                 Control(text, NOT_TESTED, control)
@@ -339,6 +332,10 @@ def _labelled(drafts: list[Draft]) -> list[Verdict]:
             ]
             verdicts.append(_decided(draft, float(own_p), float(own_against), len(members), controls))
     return verdicts
+
+
+def _corrected(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
+    return statistics.holm(np.array([one.p for one in evidence]), np.array([one.p_against for one in evidence]))
 
 
 def _control(text: str, control: tuple, draft: Draft, p: float, p_against: float) -> Control:

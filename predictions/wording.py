@@ -19,7 +19,7 @@ OPENING = {
 
 
 def sentence(verdict: Verdict, registry: Registry) -> str:
-    """One verdict in words: regime, seeds, finding, effect, interval, smallest effects, and what it does not establish."""
+    """One verdict in words: regime, seeds, finding, numbers, and what it does not establish."""
     title = _title(verdict, registry)
     if verdict.effect_label == NOT_TESTED:
         return f"On {title} it was not tested whether {verdict.statement}: {verdict.reason}."

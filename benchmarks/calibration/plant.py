@@ -29,7 +29,7 @@ def arms(
 def table(
     values: dict[tuple[str, str], np.ndarray], regime: str, run: str = "short", adapter: str = "full"
 ) -> pd.DataFrame:
-    """Outcomes of one regime and run from (arm, metric) -> `[n]` values of seeds 0 to n - 1; an arm is `name@lambda`."""
+    """Outcomes of one regime and run; `values`: (`name@lambda`, metric) -> `[n]`, of seeds 0 to n - 1."""
     parts = []
     for (arm, metric), of_seeds in values.items():
         name, _, lam = arm.partition("@")
