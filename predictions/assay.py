@@ -13,7 +13,7 @@ from predictions import judgement, statistics
 from predictions.claim import Arm
 from predictions.outcomes import Missing, paired, seed_values
 
-BASELINE, ORACLE, CONSTANT = Arm("baseline"), Arm("oracle"), Arm("constant")
+BASELINE, ORACLE, CONSTANT = Arm("baseline"), Arm("oracle", 0.5), Arm("constant", 0.5)
 
 
 @dataclass(frozen=True)
