@@ -1,4 +1,5 @@
-"""`python -m predictions`: the stage `verify`. Tables of outcomes and the registry in, `results/verdicts.json` out.
+"""`python -m predictions`: the stage `verify`. Tables of outcomes and the registry in, `results/verdicts.json` out,
+and the counterexamples as files beside it, in `counterexamples/`.
 
 `python -m predictions TABLE... --registry FILE --out FILE` judges other tables by another registry.
 """
@@ -13,7 +14,7 @@ def main() -> None:
     from rich.console import Console
 
     from eisbach import params, places, tables
-    from predictions import outcomes, registry, summary, verdict
+    from predictions import exhibits, outcomes, registry, summary, verdict
 
     parser = argparse.ArgumentParser(prog="python -m predictions", description="Judge tables of outcomes.")
     parser.add_argument("tables", nargs="*", type=Path, help="parquet files; without any, those of the pipeline")
@@ -26,7 +27,8 @@ def main() -> None:
     table, sources = outcomes.read(arguments.tables or outcomes.of_pipeline(params.load().seeds))
     tree = verdict.Tree(registry.git("status", "--porcelain") == "", registry.committed(arguments.registry))
     revision = registry.git("rev-parse", "HEAD")
-    verdicts, gates = verdict.judge(plan, table, tree)
+    counterexamples = exhibits.collect(arguments.out.parent, places.CENSUS, places.CLIPS)
+    verdicts, gates = verdict.judge(plan, table, tree, counterexamples)
     tables.write_metrics(
         arguments.out, summary.document(plan, verdicts, gates, tree, revision and revision.strip(), sources)
     )
