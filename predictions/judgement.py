@@ -43,13 +43,15 @@ def effect(values: np.ndarray, margin: float, center: float = 0.0) -> Evidence:
     return Evidence(values, center, margin, float(statistics.sign_flip_p(values, center)), against)
 
 
-def trend(levels: np.ndarray, values: np.ndarray, margin: float, sign: int, seed: int) -> Evidence:
-    """`values` `[n, L]` over `levels` `[L]`: the change along each seed's line, and whether the means rise monotonely.
+def trend(levels: np.ndarray, values: np.ndarray, margin: float, seed: int) -> Evidence:
+    """`values` `[n, L]` over `levels` `[L]`: the change along each seed's line, and whether the means are monotone.
 
-    Both must hold, so p is the larger of the two (intersection-union).
+    Both must hold, so p is the larger of the two (intersection-union). The shape is tested in the direction in which
+    the seeds went, hence twice its p.
     """
     of_line = effect(statistics.trend_change(levels, values), margin)
-    shape = statistics.isotonic_p(sign * values, seed)
+    direction = 1 if of_line.effect >= 0 else -1
+    shape = min(1.0, 2 * statistics.isotonic_p(direction * values, seed))
     return Evidence(of_line.values, 0.0, margin, max(of_line.p, shape), of_line.p_against, shape)
 
 

@@ -10,6 +10,7 @@ subset means ("typical values", J. A. Hartigan, JASA 64, 1969) are the interval 
 Paired differences of arms that are exchangeable under the hypothesis are symmetric, however skewed each arm is.
 """
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -78,7 +79,8 @@ def sign_flip_interval(values: np.ndarray, alpha: float = ALPHA) -> tuple[np.nda
 def bca_interval(values: np.ndarray, seed: int, alpha: float = ALPHA, resamples: int = 9999) -> tuple:
     """The BCa bootstrap interval of the mean (Efron 1987, by scipy), `[...]` twice; the point where all are equal."""
     values = np.asarray(values, np.float64)
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
             (values,),
             np.mean,

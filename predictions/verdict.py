@@ -292,7 +292,7 @@ def _sign(hypothesis: Hypothesis) -> int:
 def _evidence(hypothesis: Hypothesis, wide: pd.DataFrame, values: np.ndarray, margin: float) -> Evidence:
     if hypothesis.kind == "trend":
         levels = np.array([arm(text).lam for text in hypothesis.arms])
-        return judgement.trend(levels, wide[hypothesis.arms].to_numpy(), margin, _sign(hypothesis), seed=0)
+        return judgement.trend(levels, wide[hypothesis.arms].to_numpy(), margin, seed=0)
     if hypothesis.kind == "equivalence":
         return judgement.equivalence(values, margin)
     if hypothesis.kind == "noninferiority":
