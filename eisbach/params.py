@@ -76,6 +76,23 @@ class Census:
 
 
 @section
+class Toys:
+    """Toy models with known truth. Seeds 1000 and above are for development."""
+
+    seeds: list[int] = field(default_factory=lambda: list(range(12)))
+    regimes: list[str] = field(default_factory=lambda: ["analytic"])
+    arms: list[str] = field(default_factory=lambda: ["baseline", "barrier"])
+    lam: float = 0.5
+    lams: list[float] = field(default_factory=lambda: [0.5])
+    swept: list[str] = field(default_factory=lambda: ["barrier"])  # arms that take every lambda of `lams`, not `lam`
+    sgd_arms: list[str] = field(default_factory=list)  # arms trained by SGD too, at `lam`
+    length: float = 1.0  # share of each regime's training steps
+    samples: int = 256
+    heldout: int = 48  # draws of each class at each of twenty times
+    block: int = 4  # seeds trained together
+
+
+@section
 class Pretrain:
     """`make pretrain`: how the shipped base was made. Its corpus is larger, so that it is never the bottleneck."""
 
@@ -103,6 +120,7 @@ class Params:
     generate: Generate = field(default_factory=Generate)
     census: Census = field(default_factory=Census)
     pretrain: Pretrain = field(default_factory=Pretrain)
+    toys: Toys = field(default_factory=Toys)
 
 
 def load(path: str | Path = "params.yaml") -> Params:

@@ -12,5 +12,6 @@ SENSITIVITY = ARTIFACTS / "census" / "sensitivity.parquet"
 ADAPTERS = ARTIFACTS / "finetune"  # /<seed>/<arm>/, /<seed>/telemetry.parquet
 SAMPLES = ARTIFACTS / "generate"  # /<seed>/samples.parquet, /<seed>/samples.safetensors, /<seed>/*.flac
 EVALUATION = ARTIFACTS / "evaluate"  # /<seed>/*.parquet
+TOYS = ARTIFACTS / "toys"  # outcomes, curves, weights, draws: parquet
 METRICS = Path("results")
 REPORT = Path("report")

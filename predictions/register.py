@@ -7,7 +7,8 @@ def main() -> None:
     from eisbach.params import load
     from predictions import registry
 
-    registry.seal(registry.load(), load().seeds)
+    params = load()
+    registry.seal(registry.load(), [*params.seeds, *params.toys.seeds])
 
 
 if __name__ == "__main__":
