@@ -14,21 +14,30 @@ DECIBELS = 20 / np.log(10)  # natural log of an amplitude -> dB
 
 
 def encode(model: nn.Module, clips: Iterable[tuple[str, np.ndarray]], manifest: list[dict], batch: int = 64) -> Latents:
-    """`clips` yields (clip_id, audio [2, samples]) in the manifest's order; clips must be of equal length.
+    """`clips` yields (clip_id, audio [2, samples]) in the manifest's order; each row's `seconds` is its clip's length.
 
-    Raises ValueError when ids and manifest disagree.
+    A clip shorter than the corpus' longest is padded with silence, outside its mask. Raises ValueError when ids or
+    lengths and manifest disagree.
     """
     codec, text = model.pretransform, model.conditioner.conditioners["prompt"]
+    samples = [round(row["seconds"] * codec.sample_rate) for row in manifest]
+    valid = torch.tensor([-(-count // codec.downsampling_ratio) for count in samples])
     latents = []
-    for (clip_id, audio), row in zip(clips, manifest, strict=True):
+    for (clip_id, audio), row, count in zip(clips, manifest, samples, strict=True):
         if clip_id != row["clip_id"]:
             raise ValueError(f"clip {clip_id} stands where the manifest has {row['clip_id']}")
+        if audio.shape[1] != count:
+            raise ValueError(f"clip {clip_id} has {audio.shape[1]} samples where the manifest has {count}")
+        padded = torch.nn.functional.pad(torch.from_numpy(audio), (0, max(samples) - count))
         with torch.no_grad():
-            latents.append(codec.encode(torch.from_numpy(audio)[None])[0])
+            latents.append(codec.encode(padded[None])[0])
     captions = [row["caption"] for row in manifest]
     encoded = [text.states(captions[start : start + batch]) for start in range(0, len(captions), batch)]
-    states, mask = (torch.cat(parts) for parts in zip(*encoded, strict=True))
-    return Latents(pd.DataFrame(manifest), torch.stack(latents), states.half(), mask, pooled(states, mask))
+    states, token_mask = (torch.cat(parts) for parts in zip(*encoded, strict=True))
+    mask = torch.arange(valid.max()) < valid[:, None]
+    return Latents(
+        pd.DataFrame(manifest), torch.stack(latents), mask, states.half(), token_mask, pooled(states, token_mask)
+    )
 
 
 def reconstruction_db(codec: nn.Module, audio: np.ndarray, *, phases: bool) -> float:

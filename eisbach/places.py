@@ -8,6 +8,7 @@ CLIPS = ARTIFACTS / "corpus" / "clips.tar"
 ARCHIVE = ARTIFACTS / "encode" / "archive.safetensors"
 BASE_LOSSES = ARTIFACTS / "base" / "loss_by_t.parquet"
 CENSUS = ARTIFACTS / "census" / "census.parquet"
+SENSITIVITY = ARTIFACTS / "census" / "sensitivity.parquet"
 ADAPTERS = ARTIFACTS / "finetune"  # /<seed>/<arm>/, /<seed>/telemetry.parquet
 SAMPLES = ARTIFACTS / "generate"  # /<seed>/samples.parquet, /<seed>/samples.safetensors, /<seed>/*.flac
 EVALUATION = ARTIFACTS / "evaluate"  # /<seed>/*.parquet

@@ -52,6 +52,7 @@ def tiny_archive():
     return Latents(
         clips,
         torch.randn(count, CHANNELS, LENGTH, generator=generator).cumsum(-1) / LENGTH**0.5,
+        torch.ones(count, LENGTH, dtype=torch.bool),
         torch.randn(count, TOKENS, 384, generator=generator).half(),
         torch.rand(count, TOKENS, generator=generator) > 0.3,
         torch.nn.functional.normalize(torch.randn(count, 384, generator=generator), dim=-1),

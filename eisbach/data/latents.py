@@ -21,6 +21,7 @@ class Latents:
 
     clips: pd.DataFrame
     latents: Tensor  # [N, C, T] fp32, unit variance over the base split
+    mask: Tensor  # [N, T] bool, true where a latent belongs to the clip; behind it there is silence
     states: Tensor  # [N, tokens, 384] fp16, the text encoder's token states
     token_mask: Tensor  # [N, tokens] bool
     pooled: Tensor  # [N, 384] fp32, sentence embeddings of unit length
@@ -31,7 +32,7 @@ class Latents:
     def rows(self, index: Tensor) -> "Latents":
         return Latents(
             self.clips.iloc[index.tolist()].reset_index(drop=True),
-            *(tensor[index] for tensor in (self.latents, self.states, self.token_mask, self.pooled)),
+            *(tensor[index] for tensor in (self.latents, self.mask, self.states, self.token_mask, self.pooled)),
         )
 
     def split(self, name: str) -> "Latents":
@@ -49,7 +50,7 @@ class Latents:
 
 def save(path: str | Path, archive: Latents) -> None:
     tensors = {"latents": archive.latents.float(), "states": archive.states.half(), "pooled": archive.pooled.float()}
-    tensors["token_mask"] = archive.token_mask.to(torch.uint8)
+    tensors |= {"mask": archive.mask.to(torch.uint8), "token_mask": archive.token_mask.to(torch.uint8)}
     metadata = {"clips": json.dumps(archive.clips.to_dict("list"))}
     with replacing(path) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata=metadata)
@@ -61,11 +62,12 @@ def load(path: str | Path) -> Latents:
         tensors = load_file(path)
         with safe_open(path, "pt") as file:
             clips = pd.DataFrame(json.loads(file.metadata()["clips"]))
+        mask, token_mask = tensors["mask"].bool(), tensors["token_mask"].bool()
+        return Latents(clips, tensors["latents"], mask, tensors["states"], token_mask, tensors["pooled"])
     except FileNotFoundError:
         raise UserError(f"{path} is missing; run `dvc repro encode` first") from None
     except (SafetensorError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro encode`") from error
-    return Latents(clips, tensors["latents"], tensors["states"], tensors["token_mask"].bool(), tensors["pooled"])
 
 
 def order(count: int, batch: int, seed: int, step: int) -> Tensor:

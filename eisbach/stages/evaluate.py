@@ -33,7 +33,7 @@ def main() -> None:
     for arm in track(params.finetune.arms, f"evaluate seed {seed}", len(params.finetune.arms)):
         adapters.load(arm, places.ADAPTERS / str(seed) / arm)
         adapters.activate(arm)
-        table = loss_by_t.clip_losses(velocity, heldout.latents, times, params.base.seed)
+        table = loss_by_t.clip_losses(velocity, heldout.latents, times, params.base.seed, mask=heldout.mask)
         facts = heldout.clips.iloc[table["row"]].reset_index(drop=True)
         losses.append(table.assign(arm=arm, clip_id=facts["clip_id"], contrast_class=facts["contrast_class"]))
 

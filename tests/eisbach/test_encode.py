@@ -14,7 +14,7 @@ def clips():
 @pytest.fixture
 def manifest():
     return [
-        {"clip_id": f"clip-{index}", "caption": f"caption {index}", "split": "base", "seconds": 0.3}
+        {"clip_id": f"clip-{index}", "caption": f"caption {index}", "split": "base", "seconds": 3 * 4096 / 44100}
         for index in range(3)
     ]
 
@@ -22,10 +22,25 @@ def manifest():
 def test_rows_belong_to_their_clips(tiny_model, clips, manifest):
     archive = encode(tiny_model, clips, manifest, batch=2)
     assert archive.latents.shape == (3, 6, 3)
-    assert archive.states.shape == (3, tiny_model.conditioner.conditioners["prompt"].max_length, 384)
+    assert archive.states.shape == (3, 80, 384)
     for row, (_, audio) in enumerate(clips):
         assert torch.equal(archive.latents[row], tiny_model.pretransform.encode(torch.from_numpy(audio)[None])[0])
     assert archive.clips["clip_id"].tolist() == [clip_id for clip_id, _ in clips]
+
+
+def test_a_shorter_clip_is_padded_with_silence_outside_its_mask(tiny_model, clips, manifest):
+    short = clips[1][1][:, : 4096 + 1]
+    clips[1], manifest[1]["seconds"] = ("clip-1", short), 4097 / 44100
+    archive = encode(tiny_model, clips, manifest)
+    assert archive.mask.tolist() == [[True] * 3, [True, True, False], [True] * 3]
+    padded = np.concatenate([short, np.zeros((2, 2 * 4096 - 1), "float32")], axis=1)
+    assert torch.equal(archive.latents[1], tiny_model.pretransform.encode(torch.from_numpy(padded)[None])[0])
+
+
+def test_a_clip_of_another_length_than_the_manifest_says_is_refused(tiny_model, clips, manifest):
+    clips[2] = ("clip-2", clips[2][1][:, 1:])
+    with pytest.raises(ValueError, match="clip-2 has 12287 samples where the manifest has 12288"):
+        encode(tiny_model, clips, manifest)
 
 
 def test_a_clip_out_of_order_is_refused(tiny_model, clips, manifest):

@@ -12,7 +12,7 @@ def test_the_archive_comes_back_as_it_was_written(tmp_path, tiny_archive):
     latents.save(path, tiny_archive)
     back = latents.load(path)
     assert back.clips.equals(tiny_archive.clips)
-    for name in ("latents", "states", "token_mask", "pooled"):
+    for name in ("latents", "mask", "states", "token_mask", "pooled"):
         assert torch.equal(getattr(back, name), getattr(tiny_archive, name))
 
 
