@@ -82,7 +82,7 @@ def _claim(number: int, claim: dict) -> Claim:
     verdicts = claim["verdicts"]
     planned = [verdict for verdict in verdicts if verdict["planned"]]
     deciding = [verdict for verdict in planned if verdict["family"] in DECIDING] or planned
-    families = sorted({family(verdict) for verdict in planned}, key=_order)
+    families = sorted({family(verdict) for verdict in planned}, key=order)
     lines = [_line(name, [verdict for verdict in deciding if family(verdict) == name]) for name in families]
     tested = [line for line in lines if line and any(label != "not tested" for label, _ in line.labels)]
     ids = dict.fromkeys(verdict["hypothesis"] for verdict in verdicts)
@@ -119,9 +119,10 @@ def family(verdict: dict) -> str:
     return verdict["regime"].partition("/")[0]
 
 
-def _order(name: str) -> tuple[int, str]:
-    known = list(REGIMES)
-    return (known.index(name) if name in known else len(known), name)
+def order(regime: str) -> tuple[int, str]:
+    """Families as in `looks.REGIMES`, the unknown last; within a family by name."""
+    known, name = list(REGIMES), regime.partition("/")[0]
+    return (known.index(name) if name in known else len(known), regime)
 
 
 def tally(found: list[Claim]) -> dict[str, int]:

@@ -59,7 +59,11 @@ class Inputs:
 def read(root: Path, seeds: list[int]) -> Inputs:
     """Everything that lies under the project's root `root`, for these seeds."""
     inputs = Inputs(list(seeds))
+    if not (root / TOYS).is_dir():
+        inputs.missing.append(f"No toys: {TOYS} does not exist.")
     for name, (path, words) in TABLES.items():
+        if path.parent == TOYS and not (root / TOYS).is_dir():
+            continue
         table = _table(root / path, path, words, inputs.missing)
         if table is not None:
             inputs.tables[name] = _named(table)

@@ -20,6 +20,7 @@ from eisbach.progress import track
 FRAMES_PER_SECOND = 10.0  # of the self-similarity matrix, near the latents' rate
 FLOOR_DB = -70.0  # below the loudest cell of a prompt's row: black
 MELS, HOP = 96, 1024
+UNREADABLE = (OSError, ValueError, soundfile.SoundFileError)
 
 
 @dataclass(frozen=True)
@@ -59,35 +60,49 @@ def rows(made: pd.DataFrame, folder: Path, report: Path, missing: list[str]) -> 
 
 def _row(number: int, table: pd.DataFrame, folder: Path, report: Path, missing: list[str]) -> Row:
     heard = {}
-    for take in table.itertuples():
+    for row in table.itertuples():
         try:
-            heard[take.arm] = _read(folder, str(take.file))
-        except (OSError, ValueError, soundfile.SoundFileError):
-            missing.append(f"Prompt {number} of arm {take.arm} cannot be heard: its file cannot be read.")
-    levels = {arm: _mel_db(audio, rate) for arm, (audio, rate) in heard.items()}
+            heard[row.arm] = _read(inside(folder, str(row.file)))
+        except UNREADABLE:
+            missing.append(f"Prompt {number} of arm {row.arm} cannot be heard: its file cannot be read.")
+    levels = {arm: _mel_db(*sound) for arm, sound in heard.items()}
     top = max((level.max() for level in levels.values()), default=0.0)
-    takes = tuple(
-        Take(
-            arm,
-            len(audio) / rate,
-            _saved(report, _mp3(audio, rate), "mp3"),
-            _saved(
-                report, _picture(np.flipud((levels[arm] - top - FLOOR_DB) / -FLOOR_DB), "magma", (320, MELS)), "png"
-            ),
-            _saved(report, _picture(similarity(levels[arm], rate), "viridis", (160, 160)), "png"),
-        )
-        for arm, (audio, rate) in heard.items()
-    )
+    takes = tuple(_take(arm, *sound, levels[arm], top, report) for arm, sound in heard.items())
     return Row(number, str(table["caption"].iloc[0]), takes)
 
 
-def _read(folder: Path, name: str) -> tuple[np.ndarray, int]:
+def take(name: str, path: Path, report: Path) -> Take:
+    """One sound file under this name, written into `report`. Raises one of UNREADABLE."""
+    sound = _read(path)
+    levels = _mel_db(*sound)
+    (report / "audio").mkdir(parents=True, exist_ok=True)
+    return _take(name, *sound, levels, levels.max(), report)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The file of this name in the folder. Raises ValueError for a name that leads out of it."""
     path = (folder / name).resolve()
-    if path.parent != folder.resolve():
+    if not path.is_relative_to(folder.resolve()):
         raise ValueError(f"{name} lies outside its folder")
+    return path
+
+
+def _take(arm: str, audio: np.ndarray, rate: int, levels: np.ndarray, top: float, report: Path) -> Take:
+    """`top` is the level in dB of the brightest colour."""
+    spectrogram = np.flipud((levels - top - FLOOR_DB) / -FLOOR_DB)
+    return Take(
+        arm,
+        len(audio) / rate,
+        _saved(report, _mp3(audio, rate), "mp3"),
+        _saved(report, _picture(spectrogram, "magma", (320, MELS)), "png"),
+        _saved(report, _picture(similarity(levels, rate), "viridis", (160, 160)), "png"),
+    )
+
+
+def _read(path: Path) -> tuple[np.ndarray, int]:
     audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
     if not len(audio):
-        raise ValueError(f"{name} is empty")
+        raise ValueError(f"{path.name} is empty")
     return np.nan_to_num(audio.mean(1)), rate
 
 

@@ -36,7 +36,7 @@ def heldout_difference(inputs: Inputs) -> pd.DataFrame:
     losses = inputs.tables["losses"]
     arms = {arm: by_tenth(one[["t", "loss"]])["loss"] for arm, one in losses.groupby("arm")}
     table = pd.DataFrame(arms).reindex(columns=["baseline", "barrier"]).rename_axis("t").reset_index()
-    return pd.DataFrame({"t": table["t"] + 0.05, "barrier": table["barrier"] - table["baseline"]})
+    return pd.DataFrame({"t": (table["t"] + 0.05).round(3), "barrier": table["barrier"] - table["baseline"]})
 
 
 def verdicts(site: Site) -> pd.DataFrame:

@@ -11,11 +11,11 @@ import yaml
 
 from eisbach import places
 from eisbach.params import Params
-from predictions.report import claims, listening, mathematics, provenance, rendering, summary, weights
+from predictions.report import claims, exhibits, listening, mathematics, provenance, rendering, summary, weights
 from predictions.report.inputs import Inputs
 from predictions.report.intervals import interval
 from predictions.report.looks import metric_name
-from predictions.report.pictures import paired, training
+from predictions.report.pictures import paired, toys, training
 
 NOTES = yaml.safe_load(files("predictions.report").joinpath("notes.yaml").read_text())
 COMMANDS = {"all": "dvc repro verify", "judge": "python -m predictions"}
@@ -24,6 +24,7 @@ PAGES = (
     ("listen.html", "Listen"),
     ("census.html", "The weight"),
     ("training.html", "Training"),
+    ("toys.html", "Toys"),
     ("mathematics.html", "Mathematics"),
     ("provenance.html", "Provenance"),
 )
@@ -47,10 +48,11 @@ def write(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
         text = environment.get_template(template).render(site.context | {"page": file} | more)
         (folder / file).write_text(text, encoding="utf-8")
 
-    for name in ("index", "listen", "census", "training", "mathematics", "provenance"):
-        page(f"{name}.html.j2", f"{name}.html")
-    for claim in site.found:
-        page("claim.html.j2", claim.page, **_of_claim(claim, site))
+    of_claims = [_of_claim(claim, site, folder, root, inputs.missing) for claim in site.found]  # may add to `missing`
+    for file, _ in PAGES:
+        page(f"{file}.j2", file)
+    for claim, more in zip(site.found, of_claims, strict=True):
+        page("claim.html.j2", claim.page, **more)
     page("report.md.j2", "report.md")
     for name in ("style.css", "report.js"):
         shutil.copyfile(rendering.STATIC / name, folder / name)
@@ -78,7 +80,7 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "status_reason": judged[0]["status_reason"] if judged else "",
             "has_verdicts": document is not None,
             "has_medium": "medium" in regimes,
-            "has_toys": False,
+            "toys": _toys(inputs),
             "words": claims.words,
             "missing": inputs.missing,
             "commands": COMMANDS,
@@ -100,9 +102,10 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
     )
 
 
-def _of_claim(claim: claims.Claim, site: Site) -> dict:
+def _of_claim(claim: claims.Claim, site: Site, folder: Path, root: Path, missing: list[str]) -> dict:
     proofs = dict.fromkeys(hypothesis.plan["proof"] for hypothesis in claim.hypotheses if hypothesis.plan["proof"])
-    judged = [verdict for hypothesis in claim.hypotheses for verdict in hypothesis.verdicts if verdict["status_reason"]]
+    verdicts = [verdict for hypothesis in claim.hypotheses for verdict in hypothesis.verdicts]
+    judged = [verdict for verdict in verdicts if verdict["status_reason"]]
     return {
         "claim": claim,
         "statuses": sorted({verdict["status"] for verdict in judged}),
@@ -110,7 +113,13 @@ def _of_claim(claim: claims.Claim, site: Site) -> dict:
             hypothesis.id: paired.by_seed(list(hypothesis.verdicts), f"h{number}")
             for number, hypothesis in enumerate(claim.hypotheses)
         },
-        "shown_examples": {},
+        "exhibits": {
+            (verdict["hypothesis"], verdict["regime"]): exhibits.exhibit(
+                verdict["counterexample"], root / places.METRICS, folder, f"e{number}", missing
+            )
+            for number, verdict in enumerate(verdicts)
+            if verdict["counterexample"]
+        },
         "proofs": [site.context["derivations"][name] for name in proofs],
         "gates": site.context["gate_rows"],
         "threats": NOTES["threats"].get(claim.id, []) + NOTES["threats"]["general"],
@@ -134,6 +143,13 @@ def _heard(folder: Path, root: Path, inputs: Inputs) -> tuple[int | None, list[l
     made = inputs.tables["made"]
     seed = int(made["seed"].iloc[0])
     return seed, listening.rows(made[made["seed"] == seed], root / places.SAMPLES / str(seed), folder, inputs.missing)
+
+
+def _toys(inputs: Inputs) -> list[tuple[str, list]]:
+    names = [name for name in inputs.tables if name.startswith("toy_")]
+    regimes = dict.fromkeys(regime for name in names for regime in inputs.tables[name]["regime"].unique())
+    drawn = [(regime, toys.of_regime(regime, inputs.tables)) for regime in sorted(regimes, key=claims.order)]
+    return [(regime, pictures) for regime, pictures in drawn if pictures]
 
 
 def _of_training(inputs: Inputs, reference: str) -> list:

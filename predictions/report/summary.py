@@ -26,7 +26,7 @@ def paired_differences(means: pd.DataFrame, reference: str) -> pd.DataFrame:
         wide = means[means["metric"] == metric].pivot(index="seed", columns="arm", values="value")
         for arm in wide.columns.drop(reference):
             pairs = wide[[reference, arm]].dropna()
-            low, high = _interval((pairs[arm] - pairs[reference]).to_numpy())
+            low, high = student_interval((pairs[arm] - pairs[reference]).to_numpy())
             rows.append(
                 {
                     "metric": metric,
@@ -42,10 +42,11 @@ def paired_differences(means: pd.DataFrame, reference: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _interval(differences: np.ndarray) -> tuple[float, float]:
+def student_interval(differences: np.ndarray) -> tuple[float, float]:
+    """95 % for the mean; NaN for fewer than two values."""
     if len(differences) < 2:
         return float("nan"), float("nan")
     if np.ptp(differences) == 0:
         return float(differences[0]), float(differences[0])
-    low, high = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    low, high = stats.ttest_1samp(differences, 0).confidencestudent_interval(0.95)
     return float(low), float(high)

@@ -45,9 +45,9 @@ STYLE = {
 }
 
 
-def figure(rows: int = 1, height: float = 3.4, width: float = 5.4, **keywords):
+def figure(rows: int = 1, columns: int = 1, height: float = 3.4, width: float = 5.4, **keywords):
     """A new figure and its axes; inches, so that text is legible at 360 pixels and at 560."""
-    return plt.subplots(rows, figsize=(width, height), layout="constrained", **keywords)
+    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **keywords)
 
 
 def style():
