@@ -1,6 +1,7 @@
 """params.yaml -> frozen dataclasses. An unknown or ill-typed key is an error that names it."""
 
 import json
+import math
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -104,6 +105,13 @@ class Finetune:
     calibration_steps: int = 100  # steps whose draws freeze `constant` and `timestep`, under the untrained base
     arms_per_pass: int = 0  # arms that share a pass over the base; 0: all. Costs memory, changes no result
     save_every: int = 25  # steps between states to resume from
+
+    def lam(self, arm: str) -> float:
+        """The lambda of an arm, of an arm that replays another that of the other, NaN where there is none."""
+        own = self.arms[arm]
+        if "lam" in own.settings or own.weighting not in ("constant", "timestep", "trace"):
+            return float(own.settings.get("lam", math.nan))
+        return self.lam(own.follows)
 
 
 @section

@@ -6,8 +6,6 @@ from eisbach.command import run
 
 
 def main() -> None:
-    import math
-
     import numpy as np
     import pandas as pd
     from safetensors.torch import load_file
@@ -83,7 +81,7 @@ def main() -> None:
                 values,
                 regime="small",
                 arm=arm,
-                lam=float(params.finetune.arms[arm].settings.get("lam", math.nan)),
+                lam=params.finetune.lam(arm),
                 adapter=params.finetune.adapter,
                 optimizer="adamw",
                 run="short",
