@@ -45,6 +45,11 @@ def measure(t: float, clips: Latents, output: Tensor, target: Tensor, lam: float
     )
 
 
+def census(model: nn.Module, data: Latents, times: list[float], lam: float, seed: int) -> pd.DataFrame:
+    """One row per (t, clip): `measure` over all of `outputs`."""
+    return pd.concat([measure(*found, lam) for found in outputs(model, data, times, seed)], ignore_index=True)
+
+
 def vary(t: float, clips: Latents, output: Tensor) -> pd.DataFrame:
     """One row per clip and variation of the same output: `varied`, `value` and the `w` that it gives.
 

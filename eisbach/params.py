@@ -1,6 +1,7 @@
 """params.yaml -> frozen dataclasses. An unknown or ill-typed key is an error that names it."""
 
 import json
+import math
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -82,6 +83,7 @@ class Arm:
 
     weighting: str
     settings: dict[str, float | str] = field(default_factory=dict)
+    follows: str = "barrier"  # the arm whose factors `constant`, `timestep` and `trace` replay
 
 
 @section
@@ -97,16 +99,42 @@ class Finetune:
     batch: int = 4
     steps: int = 100
     cfg_dropout: float = 0.1
+    norm_gradient: Literal["attached", "detached"] = "attached"  # through DoRA's norm: Stability's, or PEFT's
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip_norm: float = 0.0  # of each arm's gradient; 0: none
+    calibration_steps: int = 100  # steps whose draws freeze `constant` and `timestep`, under the untrained base
+    arms_per_pass: int = 0  # arms that share a pass over the base; 0: all. Costs memory, changes no result
+    save_every: int = 25  # steps between states to resume from
+
+    def lam(self, arm: str) -> float:
+        """The lambda of an arm, of an arm that replays another that of the other, NaN where there is none."""
+        own = self.arms[arm]
+        if "lam" in own.settings or own.weighting not in ("constant", "timestep", "trace"):
+            return float(own.settings.get("lam", math.nan))
+        return self.lam(own.follows)
 
 
 @section
 class Generate:
-    """Samples of every arm for fixed prompts, from the same noise."""
+    """Samples of every arm for fixed prompts, from the same noises."""
 
     prompts: int = 6
+    noises: int = 3  # samples of each prompt
     steps: int = 25
     cfg_scale: float = 3.0
     noise_seed: int = 0
+
+
+@section
+class Evaluate:
+    """The held-out grid on which every arm is measured, and what its samples are measured with."""
+
+    clips: int = 48  # of the split heldout, evenly spaced over contrast
+    times_per_tenth: int = 1
+    seed: int = 0
+    similarity: Literal["mel", "chroma", "latents"] = "mel"  # features of the self-similarity matrix
+    embedders: list[Literal["musicnn", "yamnet"]] = field(default_factory=lambda: ["musicnn", "yamnet"])
+    clap: str = ""  # a folder with LAION-CLAP's weights in the hub's layout; empty: not measured
 
 
 @section
@@ -116,6 +144,23 @@ class Census:
     times_per_tenth: int = 2
     lam: float = 0.5
     seed: int = 0
+
+
+@section
+class Toys:
+    """Toy models with known truth. Seeds 1000 and above are for development."""
+
+    seeds: list[int] = field(default_factory=lambda: list(range(12)))
+    regimes: list[str] = field(default_factory=lambda: ["analytic"])
+    arms: list[str] = field(default_factory=lambda: ["baseline", "barrier"])
+    lam: float = 0.5
+    lams: list[float] = field(default_factory=lambda: [0.5])
+    swept: list[str] = field(default_factory=lambda: ["barrier"])  # arms that take every lambda of `lams`, not `lam`
+    sgd_arms: list[str] = field(default_factory=list)  # arms trained by SGD too, at `lam`
+    length: float = 1.0  # share of each regime's training steps
+    samples: int = 256
+    heldout: int = 48  # draws of each class at each of twenty times
+    block: int = 4  # seeds trained together
 
 
 @section
@@ -144,8 +189,10 @@ class Params:
     base: Base = field(default_factory=Base)
     finetune: Finetune = field(default_factory=Finetune)
     generate: Generate = field(default_factory=Generate)
+    evaluate: Evaluate = field(default_factory=Evaluate)
     census: Census = field(default_factory=Census)
     pretrain: Pretrain = field(default_factory=Pretrain)
+    toys: Toys = field(default_factory=Toys)
 
 
 def load(path: str | Path = "params.yaml") -> Params:
