@@ -4,7 +4,9 @@ Every fault has a kind. PERMANENT ones are not tried again, by no later run; the
 and again in the next.
 """
 
+import errno
 import hashlib
+import os
 import re
 import shutil
 import time
@@ -123,7 +125,9 @@ def _fetch(address: str, scratch: Path, settings: MusicCaps) -> Path:
 
 
 def _fault(error: Exception) -> Fault:
-    """The kind of a DownloadError, by what it says; what is not known may pass."""
+    """The kind of a DownloadError, by what it says; what is not known may pass. Raises OSError for a full disk."""
+    if os.strerror(errno.ENOSPC) in str(error):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
     said = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()).removeprefix("ERROR: ")
     for status, saying in SAYINGS:
         if re.search(saying, said, re.IGNORECASE):

@@ -1,9 +1,13 @@
 """What only ffmpeg decodes and cuts: the system's ffmpeg, or the one that imageio-ffmpeg carries."""
 
+import errno
+import os
 import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+
+from eisbach.errors import UserError
 
 
 @cache
@@ -33,10 +37,23 @@ def clip(source: Path, target: Path, start: float, seconds: float) -> str:
 
 
 def _run(*arguments: object) -> str:
-    """Call ffmpeg on one thread; its last words when it fails, else nothing."""
+    """Call ffmpeg on one thread; its last words about a faulty file, or nothing.
+
+    What is no fault of the file is raised, or it would be held against it: UserError when there is no ffmpeg or
+    somebody killed it, OSError when the disk is full. Ctrl-C does not reach it: a session of its own.
+    """
     command = [program(), "-v", "error", "-nostdin", "-y", "-threads", "1", *arguments]
-    done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True)
+    try:
+        done = subprocess.run(list(map(str, command)), capture_output=True, start_new_session=True)
+    except OSError as error:
+        raise UserError(
+            f"{program()} cannot be started ({error.strerror}); install imageio-ffmpeg or ffmpeg"
+        ) from error
     if done.returncode == 0:
         return ""
-    words = done.stderr.decode(errors="replace").strip().splitlines()
-    return words[-1] if words else f"exit status {done.returncode}"
+    if done.returncode < 0:
+        raise UserError(f"ffmpeg was killed by signal {-done.returncode}; see that there is memory, and run again")
+    words = done.stderr.decode(errors="replace").strip()
+    if os.strerror(errno.ENOSPC) in words:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[-1]))
+    return words.splitlines()[-1] if words else f"exit status {done.returncode}"
