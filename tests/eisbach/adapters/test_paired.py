@@ -171,4 +171,4 @@ def test_delta_norm_is_the_norm_of_what_is_added(tiny_model):
 
 def test_wide_kernels_are_refused():
     with pytest.raises(ValueError, match="kernel 1"):
-        PairedLayer(nn.Conv1d(4, 4, 3), 1, 2, 1.0, dora=True)
+        PairedLayer(nn.Conv1d(4, 4, 3), 1, 2, 1.0, magnitudes=True)
