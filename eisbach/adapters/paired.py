@@ -68,10 +68,7 @@ class PairedLayer(nn.Module):
         rows = x.reshape(len(self.active), -1, x.shape[-1])
         adapters = [tuple(self.tensors(arm).values()) for arm in self.active]
         given = (rows, self.weight, self.base_layer.bias, adapters, self.scale)
-        if self.lora_magnitude_vector is None:
-            y = lora(*given)
-        else:
-            y = dora(*given, self.square, detach=self.detach_norm)
+        y = lora(*given) if self.lora_magnitude_vector is None else dora(*given, self.square, detach=self.detach_norm)
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
 

@@ -107,10 +107,7 @@ def test_outputs_and_gradients_are_stability_s(kind):
     values = {"lora_A": t["a"][0], "lora_B": t["b"][0]} | ({"magnitude": t["m"][0]} if kind != "lora" else {})
     changed = functional_call(theirs, values, (weight,))
     expected = (t["x"] @ changed.T + bias).detach()
-    if kind == "lora":
-        ours = adapted(t, weight, bias)
-    else:
-        ours = adapted(t, weight, bias, detach=False)
+    ours = adapted(t, weight, bias, detach=None if kind == "lora" else False)
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
     wanted = [t["x"], t["a"], t["b"], *([t["m"]] if kind != "lora" else [])]
     mine, reference = gradients(ours, wanted, grad), gradients(t["x"] @ changed.T + bias, wanted, grad)
