@@ -18,11 +18,6 @@ class Draw:
     t: Tensor  # [B]
     dropped: Tensor  # [B] bool: conditioning left out
 
-    def repeated(self, count: int) -> "Draw":
-        """The same draw for `count` stacked arms, arm by arm: every leading axis `[count * B]`."""
-        rows = torch.arange(len(self.clips)).repeat(count)
-        return Draw(self.clips.rows(rows), *(tensor[rows] for tensor in (self.noise, self.t, self.dropped)))
-
 
 def draw(data: Latents, settings: Finetune, seed: int, step: int) -> Draw:
     """The draws of `step`."""

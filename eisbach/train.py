@@ -16,7 +16,7 @@ from eisbach.adapters.paired import PairedAdapters
 from eisbach.data.latents import Latents
 from eisbach.draws import Draw, draw
 from eisbach.errors import UserError
-from eisbach.models.velocity import predict
+from eisbach.models.conditioning import dit_inputs
 from eisbach.objective import objective
 from eisbach.params import Finetune
 from eisbach.weighting import Weighting
@@ -93,17 +93,29 @@ def calibrate(
     for step in range(min(settings.calibration_steps, settings.steps)):
         shared = draw(data, settings, seed, step)
         with torch.no_grad():
-            output, target = _velocities(model, shared)
+            (output,), target = _velocities(model, shared)
             for arm, leader in frozen.items():
                 factor = weightings[leader](output, target, shared.t, None, clean=shared.clips.latents, step=step)
                 weightings[arm].calibrate(factor, shared.t, step)
 
 
-def _velocities(model: nn.Module, shared: Draw) -> tuple[Tensor, Tensor]:
-    """The model's velocity at a draw, and the target."""
-    data = shared.clips.latents
-    noisy = flow.interpolate(data, shared.noise, shared.t)
-    return predict(model, noisy, shared.t, shared.clips, dropped=shared.dropped), flow.velocity(data, shared.noise)
+def _velocities(model: nn.Module, shared: Draw, arms: int = 1) -> tuple[Tensor, Tensor]:
+    """The velocities `[arms, B, C, T]` of the stacked active arms at a draw, and the target `[B, C, T]`.
+
+    Conditions are embedded once, for B rows, then repeated: the embedder's product would round by the number of rows.
+    """
+    clips, data = shared.clips, shared.clips.latents
+    inputs = dit_inputs(
+        model, clips.states.float(), clips.token_mask, clips.seconds, data.shape[-1], dropped=shared.dropped
+    )
+    inputs = {name: _repeated(value, arms) if isinstance(value, Tensor) else value for name, value in inputs.items()}
+    noisy = _repeated(flow.interpolate(data, shared.noise, shared.t), arms)
+    output = model.model(noisy, _repeated(shared.t, arms), **inputs, use_checkpointing=False)
+    return output.unflatten(0, (arms, -1)), flow.velocity(data, shared.noise)
+
+
+def _repeated(tensor: Tensor, count: int) -> Tensor:
+    return tensor.repeat(count, *[1] * (tensor.dim() - 1))
 
 
 def _gradients(
@@ -117,11 +129,10 @@ def _gradients(
 ) -> dict[str, dict]:
     """One pass of `arms` over the base: their gradients, and a record of each."""
     adapters.activate(*arms)
-    output, target = _velocities(model, shared.repeated(len(arms)))
-    outputs, target = output.unflatten(0, (len(arms), -1)).unbind(0), target[: len(shared.t)]
+    outputs, target = _velocities(model, shared, len(arms))
     names = shared.clips.clips["clip_id"].tolist()
     totals, records = [], {}
-    for arm, own in zip(arms, outputs, strict=True):
+    for arm, own in zip(arms, outputs.unbind(0), strict=True):
         total, telemetry = objective(
             own, target, shared.t, None, weightings[arm], clean=shared.clips.latents, step=step
         )

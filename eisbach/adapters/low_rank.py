@@ -1,17 +1,21 @@
 """K low-rank adapters of one frozen linear map, side by side: forward and backward in closed form.
 
-    V_k = W + c B_k A_k                  LoRA:  y = x V_k^T + b
-    n_k = |rows of V_k|                  DoRA:  y = (m_k / n_k) x V_k^T + b      ("dora-rows")
+    V_k = W + c B_k A_k                  LoRA:  y_k = x_k V_k^T + b
+    n_k = |rows of V_k|                  DoRA:  y_k = (m_k / n_k) x_k V_k^T + b      ("dora-rows")
 
-Shapes: x `[K, M, in]`, W `[out, in]`, b `[out]` or None, A `[K, r, in]`, B `[K, out, r]`, m `[K, out]`,
-y `[K, M, out]`.
-W is multiplied once with the rows of all arms; no `[out, in]` matrix is built for any arm, in either direction:
+Shapes: x `[K, M, in]`, W `[out, in]`, b `[out]` or None, A_k `[r, in]`, B_k `[out, r]`, m_k `[out]`, y `[K, M, out]`.
+No `[out, in]` matrix is built for any arm, in either direction:
 
     n^2 = |W|^2 + 2 c sum_r (W A^T) * B + c^2 sum_r (B A A^T) * B                row by row
+
+Every product is one arm's: a library's matrix product may round a row differently when other rows stand beside it
+(measured: 1e-5 of a gradient), and an arm must not depend on its neighbours. It costs nothing at training's sizes.
 
 Precision: x and W may be bf16; the adapter's part is then computed in A's dtype (fp32), and y rounded to x's.
 W and b receive no gradient.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -26,81 +30,112 @@ def square_norms(weight: Tensor) -> Tensor:
 
 
 def row_norms(weight: Tensor, square: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
-    """n `[K, out]` in closed form; `square` is `square_norms(weight)`."""
-    projected = a @ weight.to(a.dtype).T  # A W^T [K, r, out]
-    cross = (projected.mT * b).sum(-1)
-    own = ((b @ (a @ a.mT)) * b).sum(-1)
+    """n `[out]` of one arm in closed form; `square` is `square_norms(weight)`."""
+    cross = ((weight.to(a.dtype) @ a.T) * b).sum(1)
+    own = ((b @ (a @ a.T)) * b).sum(1)
     return (square + 2 * scale * cross + scale**2 * own).clamp(min=0).sqrt()
 
 
-class LoRA(torch.autograd.Function):
-    """`LoRA.apply(x, W, b, A, B, c)` -> y."""
-
-    @staticmethod
-    def forward(ctx, x, weight, bias, a, b, scale):
-        low = x.to(a.dtype) @ a.mT
-        ctx.save_for_backward(x, weight, a, b, low)
-        ctx.scale = scale
-        return _add_bias(_sum(x, weight, low, b, scale), bias).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx, grad):
-        x, weight, a, b, low = ctx.saved_tensors
-        grad_x, grad_a, grad_b = _backward(grad.to(a.dtype), x, weight, a, b, low, ctx.scale, ctx.needs_input_grad[0])
-        return grad_x, None, None, grad_a, grad_b, None
+def lora(x: Tensor, weight: Tensor, bias: Tensor | None, adapters: Sequence[tuple[Tensor, Tensor]], scale: float):
+    """y for `adapters` (A_k, B_k), one an arm."""
+    return _LoRA.apply(x, weight, bias, scale, *(tensor for adapter in adapters for tensor in adapter))
 
 
-class DoRA(torch.autograd.Function):
-    """`DoRA.apply(x, W, b, A, B, c, m, square_norms(W), detach)` -> y.
+def dora(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    adapters: Sequence[tuple[Tensor, Tensor, Tensor]],
+    scale: float,
+    square: Tensor,
+    *,
+    detach: bool,
+) -> Tensor:
+    """y for `adapters` (A_k, B_k, m_k), one an arm; `square` is `square_norms(weight)`.
 
     With `detach` the norm is a constant of the gradient, as in PEFT and the DoRA paper's section 4.3; without, its
     gradient is part of A's and B's, as in Stability's trainer. The outputs are equal.
     """
+    return _DoRA.apply(x, weight, bias, scale, square, detach, *(tensor for adapter in adapters for tensor in adapter))
 
+
+class _LoRA(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, weight, bias, a, b, scale, magnitude, square, detach):
-        low = x.to(a.dtype) @ a.mT
-        norm = row_norms(weight, square, a, b, scale)
-        unscaled = _sum(x, weight, low, b, scale)
-        ctx.save_for_backward(x, weight, a, b, low, magnitude, norm, unscaled.to(x.dtype))
-        ctx.scale, ctx.detach = scale, detach
-        ratio = (magnitude / (norm + TINY)).unsqueeze(1)
-        output = unscaled * ratio if bias is None else torch.addcmul(bias.to(a.dtype), unscaled, ratio)
-        return output.to(x.dtype)
+    def forward(ctx, x, weight, bias, scale, *tensors):
+        ctx.save_for_backward(x, weight, *tensors)
+        ctx.scale = scale
+        y = x.new_empty(*x.shape[:2], len(weight))
+        for rows, out, a, b in zip(x, y, tensors[0::2], tensors[1::2], strict=True):
+            adapted = _product(rows, weight, a, b, scale)
+            out.copy_(adapted if bias is None else adapted.add_(bias))
+        return y
 
     @staticmethod
     def backward(ctx, grad):
-        x, weight, a, b, low, magnitude, norm, unscaled = ctx.saved_tensors
-        grad = grad.to(a.dtype)
-        grad_ratio = (grad * unscaled).sum(1)
-        inverse = 1 / (norm + TINY)
-        grad = grad * (magnitude * inverse).unsqueeze(1)
-        grad_x, grad_a, grad_b = _backward(grad, x, weight, a, b, low, ctx.scale, ctx.needs_input_grad[0])
-        if not ctx.detach:
-            grad_norm = -grad_ratio * magnitude * inverse.square()
-            along = torch.where(norm > 0, grad_norm / norm, 0).unsqueeze(-1)  # n dn = half of d(n^2)
-            rows, gram = along * b, a @ a.mT
-            weight = weight.to(a.dtype)
-            grad_b += ctx.scale * along * ((a @ weight.T).mT + ctx.scale * (b @ gram))
-            grad_a += ctx.scale * (rows.mT @ weight + ctx.scale * ((b.mT @ rows) @ a))
-        return grad_x, None, None, grad_a, grad_b, None, grad_ratio * inverse, None, None
+        x, weight, *tensors = ctx.saved_tensors
+        grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        grads = []
+        for place, (a, b) in enumerate(zip(tensors[0::2], tensors[1::2], strict=True)):
+            own = grad[place].to(a.dtype)
+            grads += _gradients(own, x[place], weight, a, b, ctx.scale, None if grad_x is None else grad_x[place])
+        return grad_x, None, None, None, *grads
 
 
-def _sum(x: Tensor, weight: Tensor, low: Tensor, b: Tensor, scale: float) -> Tensor:
-    """x V^T `[K, M, out]` in the adapter's dtype, from low = x A^T."""
-    base = F.linear(x.flatten(0, 1), weight).unflatten(0, x.shape[:2]).to(low.dtype)
-    return base.baddbmm_(low, b.mT, alpha=scale)
+class _DoRA(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight, bias, scale, square, detach, *tensors):
+        y = x.new_empty(*x.shape[:2], len(weight))
+        unscaled, norms = torch.empty_like(y), []
+        for place, (a, b, m) in enumerate(zip(tensors[0::3], tensors[1::3], tensors[2::3], strict=True)):
+            adapted = _product(x[place], weight, a, b, scale)
+            unscaled[place].copy_(adapted)
+            norms.append(row_norms(weight, square, a, b, scale))
+            adapted.mul_(m / (norms[-1] + TINY))
+            y[place].copy_(adapted if bias is None else adapted.add_(bias))
+        ctx.save_for_backward(x, weight, unscaled, *norms, *tensors)
+        ctx.scale, ctx.detach = scale, detach
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight, unscaled, *rest = ctx.saved_tensors
+        norms, tensors = rest[: len(x)], rest[len(x) :]
+        grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        grads = []
+        for place, (norm, a, b, m) in enumerate(zip(norms, tensors[0::3], tensors[1::3], tensors[2::3], strict=True)):
+            own = grad[place].to(a.dtype)
+            grad_ratio, inverse = (own * unscaled[place]).sum(0), 1 / (norm + TINY)
+            grad_a, grad_b = _gradients(
+                own * (m * inverse), x[place], weight, a, b, ctx.scale, None if grad_x is None else grad_x[place]
+            )
+            if not ctx.detach:
+                _add_norm_gradients(grad_a, grad_b, -grad_ratio * m * inverse.square(), norm, weight, a, b, ctx.scale)
+            grads += [grad_a, grad_b, grad_ratio * inverse]
+        return grad_x, None, None, None, None, None, *grads
 
 
-def _add_bias(y: Tensor, bias: Tensor | None) -> Tensor:
-    return y if bias is None else y.add_(bias.to(y.dtype))
+def _product(rows: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+    """rows V^T `[M, out]` in the adapter's dtype."""
+    low = rows.to(a.dtype) @ a.T
+    return F.linear(rows, weight).to(a.dtype).addmm_(low, b.T, alpha=scale)
 
 
-def _backward(grad: Tensor, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, low: Tensor, scale: float, needs_x: bool):
-    """The gradients of x V^T by x, A and B, given the one by itself, `[K, M, out]`."""
-    back = torch.bmm(grad, b).mul_(scale)  # [K, M, r]
-    grad_x = None
-    if needs_x:
-        base = (grad.to(weight.dtype).flatten(0, 1) @ weight).unflatten(0, grad.shape[:2]).to(a.dtype)
-        grad_x = base.baddbmm_(back, a).to(x.dtype)
-    return grad_x, back.mT @ x.to(a.dtype), (grad.mT @ low).mul_(scale)
+def _gradients(
+    grad: Tensor, rows: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float, grad_rows: Tensor | None
+):
+    """The gradients of rows V^T by A and B, given the one by itself, `[M, out]`; that by rows into `grad_rows`."""
+    back = (grad @ b).mul_(scale)  # [M, r]
+    if grad_rows is not None:
+        grad_rows.copy_((grad.to(weight.dtype) @ weight).to(a.dtype).addmm_(back, a))
+    rows = rows.to(a.dtype)
+    return [back.T @ rows, (grad.T @ (rows @ a.T)).mul_(scale)]
+
+
+def _add_norm_gradients(
+    grad_a: Tensor, grad_b: Tensor, grad_norm: Tensor, norm: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float
+) -> None:
+    """What A and B receive through n `[out]`, from n dn = half of d(n^2); nothing through a row of zeros."""
+    along = torch.where(norm > 0, grad_norm / norm, 0).unsqueeze(1)
+    rows, weight = along * b, weight.to(a.dtype)
+    grad_b.add_(along * (weight @ a.T + scale * (b @ (a @ a.T))), alpha=scale)
+    grad_a.add_(rows.T @ weight + scale * ((b.T @ rows) @ a), alpha=scale)

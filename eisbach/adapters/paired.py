@@ -12,7 +12,7 @@ from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from eisbach.adapters.low_rank import DoRA, LoRA, square_norms
+from eisbach.adapters.low_rank import dora, lora, square_norms
 from eisbach.errors import UserError
 from eisbach.files import replacing
 from eisbach.seeds import torch_generator
@@ -29,7 +29,7 @@ class PairedLayer(nn.Module):
     `base_layer` comes first among the children, so that the DiT still finds its own dtype at its first parameter.
     """
 
-    def __init__(self, base_layer: nn.Linear | nn.Conv1d, count: int, rank: int, scale: float, dora: bool):
+    def __init__(self, base_layer: nn.Linear | nn.Conv1d, count: int, rank: int, scale: float, *, magnitudes: bool):
         super().__init__()
         if isinstance(base_layer, nn.Conv1d) and (base_layer.kernel_size != (1,) or base_layer.groups != 1):
             raise ValueError(f"an adapter needs a convolution of kernel 1 in one group, not {base_layer}")
@@ -42,7 +42,7 @@ class PairedLayer(nn.Module):
         self.lora_A = nn.ParameterList(torch.zeros(rank, width, **factory) for _ in range(count))
         self.lora_B = nn.ParameterList(torch.zeros(out, rank, **factory) for _ in range(count))
         self.lora_magnitude_vector = None
-        if dora:
+        if magnitudes:
             self.register_buffer("square", square_norms(self.weight), persistent=False)
             self.lora_magnitude_vector = nn.ParameterList(self.square.sqrt() for _ in range(count))
 
@@ -66,13 +66,9 @@ class PairedLayer(nn.Module):
 
     def _rows(self, x: Tensor) -> Tensor:
         rows = x.reshape(len(self.active), -1, x.shape[-1])
-        a, b = (torch.stack([values[arm] for arm in self.active]) for values in (self.lora_A, self.lora_B))
-        given = (rows, self.weight, self.base_layer.bias, a, b, self.scale)
-        if self.lora_magnitude_vector is None:
-            y = LoRA.apply(*given)
-        else:
-            magnitude = torch.stack([self.lora_magnitude_vector[arm] for arm in self.active])
-            y = DoRA.apply(*given, magnitude, self.square, self.detach_norm)
+        adapters = [tuple(self.tensors(arm).values()) for arm in self.active]
+        given = (rows, self.weight, self.base_layer.bias, adapters, self.scale)
+        y = lora(*given) if self.lora_magnitude_vector is None else dora(*given, self.square, detach=self.detach_norm)
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
 
@@ -110,7 +106,7 @@ class PairedAdapters:
         dit.requires_grad_(False)
         for name in targets(dit):
             parent, _, child = name.rpartition(".")
-            layer = PairedLayer(dit.get_submodule(name), len(self.arms), rank, alpha / rank, kind == "dora")
+            layer = PairedLayer(dit.get_submodule(name), len(self.arms), rank, alpha / rank, magnitudes=kind == "dora")
             layer.detach_norm = norm_gradient == "detached"
             setattr(dit.get_submodule(parent), child, layer)
             self.layers[name] = layer

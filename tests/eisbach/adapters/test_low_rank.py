@@ -9,7 +9,7 @@ from stable_audio_tools.models.lora import LoRAParametrization
 from torch import nn
 from torch.func import functional_call
 
-from eisbach.adapters.low_rank import DoRA, LoRA, row_norms, square_norms
+from eisbach.adapters.low_rank import dora, lora, row_norms, square_norms
 
 SCALE = 1.5
 
@@ -25,6 +25,14 @@ def problem(seed, arms=2, rows=5, width=7, out=6, rank=3, dtype=torch.float64, b
     tensors["m"] = weight.norm(dim=1) * (1 + 0.1 * normal(arms, out))
     grad = normal(arms, rows, out)
     return {k: v.requires_grad_() for k, v in tensors.items()}, weight, normal(out) if bias else None, grad
+
+
+def adapted(t, weight, bias, *, detach=None):
+    """The output under the problem's adapters: LoRA without `detach`, DoRA with either value of it."""
+    if detach is None:
+        return lora(t["x"], weight, bias, list(zip(t["a"], t["b"], strict=True)), SCALE)
+    arms = list(zip(t["a"], t["b"], t["m"], strict=True))
+    return dora(t["x"], weight, bias, arms, SCALE, square_norms(weight), detach=detach)
 
 
 def gradients(output, tensors, grad):
@@ -46,7 +54,7 @@ problems = st.builds(
 @given(problems)
 def test_lora_is_the_map_with_its_delta_added(given_problem):
     t, weight, bias, grad = given_problem
-    ours = LoRA.apply(t["x"], weight, bias, t["a"], t["b"], SCALE)
+    ours = adapted(t, weight, bias)
     built = t["x"] @ (weight + SCALE * t["b"] @ t["a"]).mT + (0 if bias is None else bias)
     torch.testing.assert_close(ours, built)
     wanted = [t["x"], t["a"], t["b"]]
@@ -57,7 +65,7 @@ def test_lora_is_the_map_with_its_delta_added(given_problem):
 @given(problems)
 def test_dora_is_the_map_with_its_rows_rescaled(detach, given_problem):
     t, weight, bias, grad = given_problem
-    ours = DoRA.apply(t["x"], weight, bias, t["a"], t["b"], SCALE, t["m"], square_norms(weight), detach)
+    ours = adapted(t, weight, bias, detach=detach)
     whole = weight + SCALE * t["b"] @ t["a"]
     norm = whole.norm(dim=-1)
     ratio = t["m"] / ((norm.detach() if detach else norm) + 1e-12)
@@ -70,15 +78,15 @@ def test_dora_is_the_map_with_its_rows_rescaled(detach, given_problem):
 @given(problems)
 def test_the_norm_in_closed_form_is_the_norm(given_problem):
     t, weight, _, _ = given_problem
-    norms = row_norms(weight, square_norms(weight), t["a"], t["b"], SCALE)
-    torch.testing.assert_close(norms, (weight + SCALE * t["b"] @ t["a"]).norm(dim=-1), rtol=1e-7, atol=1e-7)
+    for a, b in zip(t["a"], t["b"], strict=True):
+        norms = row_norms(weight, square_norms(weight), a, b, SCALE)
+        torch.testing.assert_close(norms, (weight + SCALE * b @ a).norm(dim=1), rtol=1e-7, atol=1e-7)
 
 
 def test_gradients_agree_with_finite_differences():
     t, weight, bias, _ = problem(0)
-    square = square_norms(weight)
     assert torch.autograd.gradcheck(
-        lambda x, a, b, m: DoRA.apply(x, weight, bias, a, b, SCALE, m, square, False), tuple(t.values())
+        lambda *values: adapted(dict(zip(t, values, strict=True)), weight, bias, detach=False), tuple(t.values())
     )
 
 
@@ -97,36 +105,32 @@ def test_outputs_and_gradients_are_stability_s(kind):
     theirs = LoRAParametrization.from_linear(linear, rank=3, lora_alpha=3 * SCALE, adapter_type=kind)
     assert theirs.scaling == SCALE
     values = {"lora_A": t["a"][0], "lora_B": t["b"][0]} | ({"magnitude": t["m"][0]} if kind != "lora" else {})
-    adapted = functional_call(theirs, values, (weight,))
-    expected = (t["x"] @ adapted.T + bias).detach()
-    if kind == "lora":
-        ours = LoRA.apply(t["x"], weight, bias, t["a"], t["b"], SCALE)
-    else:
-        ours = DoRA.apply(t["x"], weight, bias, t["a"], t["b"], SCALE, t["m"], square_norms(weight), False)
+    changed = functional_call(theirs, values, (weight,))
+    expected = (t["x"] @ changed.T + bias).detach()
+    ours = adapted(t, weight, bias, detach=None if kind == "lora" else False)
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
     wanted = [t["x"], t["a"], t["b"], *([t["m"]] if kind != "lora" else [])]
-    mine, reference = gradients(ours, wanted, grad), gradients(t["x"] @ adapted.T + bias, wanted, grad)
+    mine, reference = gradients(ours, wanted, grad), gradients(t["x"] @ changed.T + bias, wanted, grad)
     torch.testing.assert_close(mine, reference, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("dora", [False, True])
-def test_outputs_and_detached_gradients_are_peft_s(dora):
+@pytest.mark.parametrize("magnitudes", [False, True])
+def test_outputs_and_detached_gradients_are_peft_s(magnitudes):
     t, weight, bias, grad = problem(2, arms=1, rows=40, width=24, out=32, dtype=torch.float32)
     holder = nn.Sequential(linear_of(weight, bias))
-    inject_adapter_in_model(LoraConfig(r=3, lora_alpha=3 * SCALE, use_dora=dora, target_modules=["0"]), holder)
+    inject_adapter_in_model(LoraConfig(r=3, lora_alpha=3 * SCALE, use_dora=magnitudes, target_modules=["0"]), holder)
     layer = holder[0]
     layer.lora_A["default"].weight.data.copy_(t["a"][0])
     layer.lora_B["default"].weight.data.copy_(t["b"][0])
     theirs = [layer.lora_A["default"].weight, layer.lora_B["default"].weight]
     wanted = [t["a"], t["b"]]
-    given = (t["x"], weight, bias, t["a"], t["b"], SCALE)
-    if dora:
+    if magnitudes:
         layer.lora_magnitude_vector["default"].weight.data.copy_(t["m"][0])
         theirs.append(layer.lora_magnitude_vector["default"].weight)
         wanted.append(t["m"])
-        ours = DoRA.apply(*given, t["m"], square_norms(weight), True)
+        ours = adapted(t, weight, bias, detach=True)
     else:
-        ours = LoRA.apply(*given)
+        ours = adapted(t, weight, bias)
     reference = holder(t["x"])
     torch.testing.assert_close(ours, reference, rtol=1e-5, atol=1e-5)
     mine = [g[0] for g in gradients(ours, wanted, grad)]
@@ -135,10 +139,7 @@ def test_outputs_and_detached_gradients_are_peft_s(dora):
 
 def test_the_two_conventions_differ_in_the_gradient_only():
     t, weight, bias, grad = problem(3)
-    made = [
-        DoRA.apply(t["x"], weight, bias, t["a"], t["b"], SCALE, t["m"], square_norms(weight), detach)
-        for detach in (False, True)
-    ]
+    made = [adapted(t, weight, bias, detach=detach) for detach in (False, True)]
     assert torch.equal(*made)
     attached, detached = (gradients(output, [t["a"], t["b"]], grad) for output in made)
     cosine = torch.cosine_similarity(attached[1].flatten(), detached[1].flatten(), dim=0)
@@ -151,19 +152,19 @@ def test_a_row_of_zeros_stays_zero_and_gives_no_nan():
     with torch.no_grad():
         t["b"][:, 0] = 0
         t["m"][:, 0] = 0
-    output = DoRA.apply(t["x"], weight, None, t["a"], t["b"], SCALE, t["m"], square_norms(weight), False)
+    output = adapted(t, weight, None, detach=False)
     assert not output[..., 0].any()
     assert all(g.isfinite().all() for g in gradients(output, list(t.values()), grad))
 
 
-@pytest.mark.parametrize("dora", [False, True])
-def test_a_bf16_base_keeps_its_dtype_and_the_adapter_its_own(dora):
+@pytest.mark.parametrize("magnitudes", [False, True])
+def test_a_bf16_base_keeps_its_dtype_and_the_adapter_its_own(magnitudes):
     t, weight, _, grad = problem(5, rows=64, dtype=torch.float32)
 
     def run(dtype):
-        given = (t["x"].to(dtype), weight.bfloat16().to(dtype), None, t["a"], t["b"], SCALE)
-        square = square_norms(weight.bfloat16())
-        return DoRA.apply(*given, t["m"], square, False) if dora else LoRA.apply(*given)
+        return adapted(
+            {**t, "x": t["x"].to(dtype)}, weight.bfloat16().to(dtype), None, detach=False if magnitudes else None
+        )
 
     low, full = run(torch.bfloat16), run(torch.float32)
     assert low.dtype == torch.bfloat16

@@ -9,6 +9,7 @@ from torch import nn
 
 from eisbach.adapters.paired import PairedAdapters, PairedLayer, targets
 from eisbach.errors import UserError
+from eisbach.models.conditioning import dit_inputs
 from eisbach.models.velocity import predict
 
 
@@ -135,9 +136,12 @@ def test_peft_loads_what_is_saved_and_agrees(tmp_path, tiny_model, clips, kind):
 
 
 def stacked(model, clips, count):
-    x = torch.randn(clips.latents.shape, generator=torch.Generator().manual_seed(5)).repeat(count, 1, 1)
-    rows = torch.arange(len(clips)).repeat(count)
-    return predict(model, x, torch.full((len(x),), 0.4), clips.rows(rows)).unflatten(0, (count, -1))
+    """Every active arm's output at the same input, [count, B, C, T]; conditions embedded once, as in training."""
+    x = torch.randn(clips.latents.shape, generator=torch.Generator().manual_seed(5))
+    inputs = dit_inputs(model, clips.states.float(), clips.token_mask, clips.seconds, x.shape[-1])
+    inputs = {name: torch.cat([value] * count) for name, value in inputs.items() if isinstance(value, torch.Tensor)}
+    made = model.model(torch.cat([x] * count), torch.full((count * len(x),), 0.4), **inputs, use_checkpointing=False)
+    return made.unflatten(0, (count, -1))
 
 
 @pytest.mark.parametrize("kind", ["lora", "dora"])
@@ -171,4 +175,4 @@ def test_delta_norm_is_the_norm_of_what_is_added(tiny_model):
 
 def test_wide_kernels_are_refused():
     with pytest.raises(ValueError, match="kernel 1"):
-        PairedLayer(nn.Conv1d(4, 4, 3), 1, 2, 1.0, dora=True)
+        PairedLayer(nn.Conv1d(4, 4, 3), 1, 2, 1.0, magnitudes=True)
