@@ -41,9 +41,7 @@ def main() -> None:
     known = evaluate.load_vectors(places.REFERENCE, names)
     split = archive.clips["split"].to_numpy()
     real, seen = ({name: known[name][split == part] for name in names} for part in ("heldout", "finetune"))
-    probes = {
-        name: alignment.fit(seen[name], training.pooled.double().numpy()) for name in settings.embedders
-    }
+    probes = {name: alignment.fit(seen[name], training.pooled.double().numpy()) for name in settings.embedders}
     listeners = evaluate.embedders(settings.embedders, settings.clap)
     captions = asked.pooled.double().numpy()
     texts = clap.Clap(settings.clap).text(asked.clips["caption"].tolist()) if settings.clap else None
@@ -60,7 +58,9 @@ def main() -> None:
         try:
             sounds = [[evaluate.heard(codec, one) for one in group] for group in made[arm]]
         except UserError as error:
-            raise UserError(f"the samples of arm '{arm}', seed {seed}: {error}; lower finetune.lr and run again") from error
+            raise UserError(
+                f"the samples of arm '{arm}', seed {seed}: {error}; lower finetune.lr and run again"
+            ) from error
         vectors = {name: [] for name in names}
         for place, clip in enumerate(asked.clips.itertuples()):
             for noise, (sample, audible) in enumerate(zip(made[arm][place], sounds[place], strict=True)):
