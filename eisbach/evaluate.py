@@ -76,8 +76,8 @@ def set_metrics(
     """Diversity, distance and memorisation of one arm's samples.
 
     `vectors`: by embedder, [P, N, D] for N samples of P prompts; `real` and `training`: held-out clips and those of
-    the fine-tuning, [R, D]. All are centred on the training clips and divided by one number, their spread: unit by unit,
-    units that real clips hardly move would rule everything.
+    the fine-tuning, [R, D]. All are centred on the training clips and divided by one number, their spread:
+    unit by unit, units that real clips hardly move would rule everything.
     """
     metrics = {}
     for name, grouped in vectors.items():

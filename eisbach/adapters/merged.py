@@ -1,4 +1,4 @@
-"""An adapter folded into the frozen weights while a model only predicts: equal outputs up to rounding, a third cheaper."""
+"""An adapter folded into the frozen weights while a model only predicts: equal up to rounding, a third cheaper."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
