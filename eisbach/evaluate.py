@@ -46,7 +46,7 @@ def embeddings(codec: nn.Module, latents: Tensor, listeners: Embedders) -> dict[
 
 
 def codec_vector(clip: sound.Sound, scale: structure.Scale) -> np.ndarray:
-    """[32] mean and standard deviation over time along the principal directions of real spectra: an embedding for free."""
+    """[32] mean and standard deviation over time along the principal directions of real spectra."""
     path = scale.basis.path(clip.slow)
     return np.concatenate([path.mean(0), path.std(0)])
 
@@ -76,11 +76,12 @@ def set_metrics(
     """Diversity, distance and memorisation of one arm's samples.
 
     `vectors`: by embedder, [P, N, D] for N samples of P prompts; `real` and `training`: held-out clips and those of
-    the fine-tuning, [R, D]. All are standardised by the training clips first.
+    the fine-tuning, [R, D]. All are centred on the training clips and divided by one number, their spread:
+    unit by unit, units that real clips hardly move would rule everything.
     """
     metrics = {}
     for name, grouped in vectors.items():
-        mean, spread = training[name].mean(0), training[name].std(0).clip(1e-6)
+        mean, spread = training[name].mean(0), np.sqrt(training[name].var(0).mean())
         grouped, heldout, seen = ((points - mean) / spread for points in (grouped, real[name], training[name]))
         samples = grouped.reshape(-1, grouped.shape[-1])
         within, between = diversity.within_and_between(grouped)
@@ -123,10 +124,8 @@ def alignment_metrics(
     """Matched less mismatched cosine of samples [P, N, D] and their prompts' sentence embeddings [P, E]."""
     metrics = {}
     for name, probe in probes.items():
-        prompts, noises, size = vectors[name].shape
-        matched, mismatched = alignment.scores(
-            probe, vectors[name].reshape(-1, size), np.repeat(captions, noises, axis=0)
-        )
+        sounds = vectors[name].reshape(-1, vectors[name].shape[-1])
+        matched, mismatched = alignment.scores(probe, sounds, np.repeat(captions, vectors[name].shape[1], axis=0))
         key = "alignment" if name == MAIN else f"alignment/{name}"
         metrics |= {key: matched - mismatched, f"{key}_matched": matched}
     return metrics

@@ -10,7 +10,7 @@ NEIGHBOURS = 5
 
 
 def frechet(samples: np.ndarray, real: np.ndarray) -> float:
-    """FAD (Kilgour et al., 2019): |m - n|^2 + tr(S + R - 2 (S R)^1/2) of two Gaussians, covariances shrunk (Ledoit-Wolf).
+    """FAD (Kilgour et al., 2019): |m - n|^2 + tr(S + R - 2 (S R)^1/2) of two shrunk Gaussians (Ledoit-Wolf).
 
     Biased upwards at small N, for every arm alike: compare arms at equal N only.
     """
@@ -26,7 +26,7 @@ def gaussian_frechet(mean: np.ndarray, covariance: np.ndarray, other_mean: np.nd
 
 
 def kernel_distance(samples: np.ndarray, real: np.ndarray) -> float:
-    """KAD (Chung et al., 2025): unbiased squared MMD with a Gaussian kernel as wide as the median distance of real clips."""
+    """KAD (Chung et al., 2025): unbiased squared MMD, Gaussian kernel as wide as real clips' median distance."""
     return _mmd(_gaussian_kernel(samples, real), len(samples))
 
 

@@ -14,7 +14,7 @@ def cosine_kernel(vectors: np.ndarray) -> np.ndarray:
 
 
 def vendi(kernel: np.ndarray) -> float:
-    """Vendi score (Friedman and Dieng, 2023): exp of the entropy of the eigenvalues of K / N; k distinct samples give k."""
+    """Vendi score (Friedman and Dieng, 2023): exp of the entropy of the eigenvalues of K / N."""
     values = np.linalg.eigvalsh(kernel / len(kernel)).clip(0)
     values = values[values > 1e-12]
     return float(np.exp(-(values * np.log(values)).sum()))

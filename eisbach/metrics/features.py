@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from eisbach.metrics.sound import STEP_SECONDS, Sound
 from eisbach.metrics.similarity import smooth
+from eisbach.metrics.sound import STEP_SECONDS, Sound
 
 Feature = Callable[[Sound, np.ndarray], np.ndarray]
 CHROMA_HZ = (520.0, 5000.0)  # where mel bands are about a semitone apart

@@ -26,7 +26,7 @@ def dynamic_range_db(power: np.ndarray, rate: float) -> float:
 
 
 def loudness_range_lu(audio: np.ndarray, rate: int) -> float:
-    """Loudness range of EBU Tech 3342 by pyloudnorm, for audio [samples]; 0 where it is not defined (under 3 s, silence)."""
+    """Loudness range of EBU Tech 3342 by pyloudnorm, of audio [samples]; 0 under 3 s and for silence."""
     import warnings
 
     import pyloudnorm

@@ -1,4 +1,4 @@
-"""The tidy table of outcomes: one row, one number per (regime, arm, seed, metric). Verdicts are made of nothing else."""
+"""The tidy table of outcomes: one row, one number per (regime, arm, seed, metric). Verdicts are made of it."""
 
 import pandas as pd
 

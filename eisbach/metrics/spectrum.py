@@ -7,9 +7,9 @@ AROUND_SECONDS = 0.25  # a change this near to a boundary belongs to it
 
 
 def contrast_db(mel_db: np.ndarray, centres_hz: np.ndarray) -> float:
-    """Peak-to-valley distance in dB, mean over octave bands and time (Jiang et al., 2002; librosa), of mel bands [M, F]."""
-    amplitude = 10 ** (mel_db / 20)
-    return float(librosa.feature.spectral_contrast(S=amplitude, freq=centres_hz, fmin=200.0, n_bands=6).mean())
+    """Peak-to-valley distance in dB, mean over octaves and time, of bands [M, F] (Jiang et al., 2002; librosa)."""
+    power = 10 ** (mel_db / 10)  # of amplitudes librosa would return half the distance
+    return float(librosa.feature.spectral_contrast(S=power, freq=centres_hz, fmin=200.0, n_bands=6).mean())
 
 
 def flux(mel_db: np.ndarray) -> np.ndarray:

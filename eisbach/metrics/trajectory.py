@@ -39,7 +39,7 @@ def area(path: np.ndarray) -> float:
 
 
 def participation_ratio(path: np.ndarray) -> float:
-    """Effective number of dimensions of a path [T, K]: (sum of variances)^2 / sum of their squares, 1..K. At rest: 1."""
+    """Effective number of dimensions of a path [T, K]: (sum of variances)^2 / sum of squares, 1..K. At rest: 1."""
     centred = path - path.mean(0)
     covariance = centred.T @ centred
     trace = np.trace(covariance)

@@ -42,7 +42,7 @@ def weight_metrics(table: pd.DataFrame) -> dict[str, float]:
 
 
 def stratified_rho(table: pd.DataFrame) -> float:
-    """Spearman correlation of B and loss within each (class, t), mean weighted by clips; strata under 3 clips are left out.
+    """Spearman correlation of B and loss within each (class, t), weighted by clips; strata under 3 are left out.
 
     Within strata, because both B and loss depend on t and on the class: pooled, they correlate without any link.
     """

@@ -1,4 +1,4 @@
-"""Stage `generate@seed`: the same prompts and noises through every arm of one seed; the first of each prompt as FLAC."""
+"""Stage `generate@seed`: the same prompts and noises through every arm of one seed; one of each prompt as FLAC."""
 
 import sys
 

