@@ -13,7 +13,7 @@ from predictions.claim import Arm
 
 COLUMNS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric", "value"]
 KEY = COLUMNS[:-1]
-TOYS = places.ARTIFACTS / "toys" / "outcomes.parquet"
+TOYS = places.TOYS / "outcomes.parquet"
 
 
 class Missing(Exception):

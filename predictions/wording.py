@@ -32,7 +32,8 @@ def sentence(verdict: Verdict, registry: Registry) -> str:
     if verdict.mechanism_label in (SUPPORTED, REFUTED, INCONCLUSIVE):
         parts.append(f"Mechanism {verdict.mechanism_label}: {verdict.mechanism_reason}{_shares(verdict)}.")
     others = [plan.title for pattern, plan in registry.regimes.items() if pattern != registry.pattern(verdict.regime)]
-    parts.append(f"This does not establish it for {', '.join(others[:-1])} or {others[-1]}.")
+    elsewhere = " or ".join(filter(None, (", ".join(others[:-1]), *others[-1:])))
+    parts.append(f"This does not establish it for {elsewhere or 'any other system'}.")
     return " ".join(parts)
 
 

@@ -236,3 +236,12 @@ def test_the_labels_are_those_of_the_scheme(plan):
     tables = [planted(barrier=effect) for effect in (-1.2, -0.5, 0.0, 1.2)]
     found = itertools.chain.from_iterable(verdict.judge(plan, table, CLEAN)[0] for table in tables)
     assert {one.effect_label for one in found} <= set(summary.LABELS)
+
+
+def test_a_sentence_names_all_other_regimes_or_any(plan, page, load_page):
+    assert judged(plan, planted()).sentence.endswith("This does not establish it for the real thing.")
+    page["regimes"].pop("real")
+    for hypothesis in page["claims"][0]["hypotheses"]:
+        hypothesis.pop("skip", None)
+        hypothesis["regimes"] = ["toy/*"]
+    assert judged(load_page(page), planted()).sentence.endswith("This does not establish it for any other system.")
