@@ -17,6 +17,7 @@ FAULTS = (OSError, ValueError, KeyError)  # of a file that is cut off, is no par
 
 TABLES = {  # name: (path, what it is called in a sentence)
     "census": (places.CENSUS, "the census of weights"),
+    "sensitivity": (places.SENSITIVITY, "the census of what moves the weight"),
     "base": (places.BASE_LOSSES, "the base model's held-out losses"),
     "toy_outcomes": (TOYS / "outcomes.parquet", "the toys' outcomes"),
     "toy_curves": (TOYS / "curves.parquet", "the toys' learning curves"),

@@ -75,7 +75,7 @@ def glyph(verdict: dict) -> str:
     return interval(
         verdict["effect"], low, high,
         center=verdict["bound"] or 0.0,
-        margin=(verdict["margin"] or 0.0) if verdict["bound"] is None else 0.0,
+        margin=(verdict["margin"] or 0.0) if verdict["bound"] is None or verdict["kind"] == "exact" else 0.0,
         css=looks.sign(verdict["effect_label"]).css,
         alt=f"{verdict['effect_label']}: {numbers(verdict)}",
     )  # fmt: skip

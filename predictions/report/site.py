@@ -53,6 +53,7 @@ def write(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
         page(f"{file}.j2", file)
     for claim, more in zip(site.found, of_claims, strict=True):
         page("claim.html.j2", claim.page, **more)
+    page("durations.html.j2", "durations.html", durations=provenance.durations(root))
     page("report.md.j2", "report.md")
     for name in ("style.css", "report.js"):
         shutil.copyfile(rendering.STATIC / name, folder / name)
@@ -133,7 +134,13 @@ def _if(inputs: Inputs, name: str, make):
 def _census(params: Params, inputs: Inputs) -> weights.View | None:
     if "census" not in inputs.tables or "census" not in inputs.numbers:
         return None
-    return weights.view(inputs.tables["census"], inputs.numbers["census"], params.census.lam, inputs.outcomes())
+    return weights.view(
+        inputs.tables["census"],
+        inputs.numbers["census"],
+        params.census.lam,
+        inputs.outcomes(),
+        inputs.tables.get("sensitivity"),
+    )
 
 
 def _heard(folder: Path, root: Path, inputs: Inputs) -> tuple[int | None, list[listening.Row]]:
@@ -208,7 +215,6 @@ def _provenance(root: Path, params: Params, inputs: Inputs) -> dict:
             for row in NOTES["deviations"]
         ],
         "sources": document.get("tables", []),
-        "durations": provenance.durations(root),
         "licences": provenance.corpus_licences(inputs.tables["manifest"]) if "manifest" in inputs.tables else [],
         "versions": provenance.versions(),
         "settings": provenance.settings(root),

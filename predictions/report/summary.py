@@ -48,5 +48,5 @@ def student_interval(differences: np.ndarray) -> tuple[float, float]:
         return float("nan"), float("nan")
     if np.ptp(differences) == 0:
         return float(differences[0]), float(differences[0])
-    low, high = stats.ttest_1samp(differences, 0).confidencestudent_interval(0.95)
+    low, high = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
     return float(low), float(high)

@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib import ticker
 
 from predictions.report.looks import INK
 
@@ -21,6 +22,7 @@ DROPPED = (f"{{{SVG}}}metadata", f"{{{SVG}}}style")
 STYLE = {
     "axes.edgecolor": INK,
     "axes.facecolor": "none",
+    "axes.formatter.useoffset": False,
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.labelcolor": INK,
@@ -48,6 +50,15 @@ STYLE = {
 def figure(rows: int = 1, columns: int = 1, height: float = 3.4, width: float = 5.4, **keywords):
     """A new figure and its axes; inches, so that text is legible at 360 pixels and at 560."""
     return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **keywords)
+
+
+def logarithmic(axes, which: str) -> None:
+    """A log scale on "x" or "y" with plain numbers at 1, 2 and 5 of each decade."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = getattr(axes, f"{which}axis")
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def style():

@@ -13,8 +13,11 @@ MEANINGS = {
     "mean_w_t_above_0.8": ("mean w at t > 0.8", "prediction 1 wants it damped"),
     "w_contrast_over_flat": ("w of contrast clips over flat ones", "1: the weight cannot tell them apart"),
     "coefficient_of_variation_w": ("coefficient of variation of w", "over clips and t together"),
-    "factor_coefficient_of_variation": ("the same of the factor of Eq. 5", "all that can act under AdamW"),
-    "effective_sample_share": ("effective sample size, share", "what weighting by w leaves of the batch"),
+    "factor_coefficient_of_variation": ("the same of the factor of Eq. 5", "what can act under AdamW"),
+    "factor_coefficient_of_variation_at_one_t": ("the same between clips at one t", "without timestep weighting"),
+    "share_of_w_variance_from_t": ("share of w's variance that is t", "near 1: a timestep weighting"),
+    "share_of_w_variance_from_class": ("share that is the class at one t", "what a curriculum could act by"),
+    "effective_sample_share": ("effective sample size, share", "what weighting by the factor leaves of the samples"),
 }
 LENGTHS, CHANNELS, VARIANCES = (108, 1292), (4, 64, 256), (0.5, 1.0, 1.5)
 CURVES = ("w/", "w_", "weight_cv", "effective_sample_share")
@@ -33,6 +36,7 @@ class View:
 
     rows: list[Row]
     pictures: list[Picture]
+    sensitivity: Picture | None
     floor: list[tuple[float, ...]]
     geometries: list[dict]
     lam: float
@@ -43,8 +47,10 @@ class View:
     ratio: float
 
 
-def view(table: pd.DataFrame, numbers: dict[str, float], lam: float, outcomes: pd.DataFrame) -> View:
-    """From the census, its summary and, for other geometries, the weight metrics in the table of outcomes."""
+def view(
+    table: pd.DataFrame, numbers: dict[str, float], lam: float, outcomes: pd.DataFrame, varied: pd.DataFrame | None
+) -> View:
+    """From the census, its summary, what was varied and, for other geometries, the weight metrics among outcomes."""
     variation = numbers["factor_coefficient_of_variation"]
     return View(
         rows=[Row(name, numbers[key], meaning) for key, (name, meaning) in MEANINGS.items() if key in numbers],
@@ -54,6 +60,7 @@ def view(table: pd.DataFrame, numbers: dict[str, float], lam: float, outcomes: p
             census.spread_by_t(table),
             census.weight_against_energy(table),
         ],
+        sensitivity=None if varied is None else census.sensitivity(varied),
         floor=[
             (channels, length, variance, *white_noise(channels, length, variance))
             for channels in CHANNELS

@@ -97,6 +97,33 @@ def weight_against_energy(census: pd.DataFrame) -> Picture:
         return Picture(svg.inline(figure, "weight-energy", alt), alt, caption)
 
 
+def sensitivity(table: pd.DataFrame) -> Picture:
+    """w of the same outputs at fewer channels, at fewer positions, and at another scale; means by class."""
+    names = {"channels": "channels kept", "positions": "positions kept", "scale": "scale of the output"}
+    picked = table[table["contrast_class"].isin(["flat", "contrast"])]
+    with svg.style():
+        figure, panels = svg.figure(columns=3, height=2.6, width=6.4, sharey=True)
+        for axes, (varied, words) in zip(panels, names.items(), strict=True):
+            means = picked[picked["varied"] == varied].groupby(["contrast_class", "value"])["w"].mean()
+            for label in ("flat", "contrast"):
+                style = "s--" if label == "contrast" else "o-"
+                axes.plot(means[label].index, means[label], style, color=CLASSES[label], markersize=4, label=label)
+            axes.set(xlabel=words, xlim=(0, None), ylim=(0, None))
+        panels[0].set_ylabel("mean weight w")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+        means = picked.groupby(["varied", "value"])["w"].mean()
+        alt = "; ".join(
+            f"{words} {means[varied].index[0]:g} to {means[varied].index[-1]:g}: w {means[varied].iloc[0]:.3f} to "
+            f"{means[varied].iloc[-1]:.3f}"
+            for varied, words in names.items()
+        )
+        caption = (
+            f"The same outputs on n = {picked['clip_id'].nunique()} held-out clips and all t, with some channels or "
+            "positions left out, or multiplied by a number: the music stays the same, the weight does not."
+        )
+        return Picture(svg.inline(figure, "sensitivity", alt), alt, caption)
+
+
 def _by_class(census: pd.DataFrame, column: str, axes) -> None:
     present = [name for name in CLASSES if (census["contrast_class"] == name).any()]
     sns.lineplot(

@@ -8,6 +8,10 @@ from predictions.report.pictures import Picture
 from predictions.report.text import visible
 
 GROUPS = 12  # more would be a wall
+BANDS = {
+    "scaled": " Grey band: smallest effect of interest, which is the unit.",
+    "exact": " Grey band: allowed for rounding.",
+}
 NATURAL = ("bound", "exact")  # kinds whose values mean the same in every regime; differences do not
 
 
@@ -31,11 +35,12 @@ def by_seed(verdicts: list[dict], name: str) -> Picture | None:
         for verdict, table in zip(shown, tables, strict=True):
             bottom = _group(axes, place, verdict, table, verdict["margin"] if scaled else 1.0)
             axes.vlines(verdict["bound"] or 0.0, place + 0.9, bottom - 0.1, color=INK, linewidth=0.8)
-            if scaled:
-                axes.fill_betweenx([place + 0.9, bottom - 0.1], -1, 1, color=INK, alpha=0.07, linewidth=0)
+            low, high = _band(verdict, scaled)
+            axes.fill_betweenx([place + 0.9, bottom - 0.1], low, high, color=INK, alpha=0.07, linewidth=0)
             place = bottom
         axes.set(xlabel=_quantity(shown[0], scaled), ylim=(place + 0.1, -0.1))
         axes.grid(visible=False)
+        axes.locator_params(axis="x", nbins=4)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.margins(x=0.05)
@@ -45,9 +50,17 @@ def by_seed(verdicts: list[dict], name: str) -> Picture | None:
         left = f" {len(judged) - GROUPS} more are in the table." if len(judged) > GROUPS else ""
         caption = (
             "Dots: seeds. Marks: means. Bar: 95 % interval. Rows below an arm are controls, against the same reference."
-            f"{' Grey band: smallest effect of interest, which is the unit.' if scaled else ''}{left}"
+            f"{BANDS.get('scaled' if scaled else shown[0]['kind'], '')}{left}"
         )
         return Picture(svg.inline(figure, name, alt, left_spine=False), alt, caption)
+
+
+def _band(verdict: dict, scaled: bool) -> tuple[float, float]:
+    """The smallest effect of interest, which is the unit, or what an exact statement allows for rounding."""
+    if scaled:
+        return -1.0, 1.0
+    width = verdict["margin"] if verdict["kind"] == "exact" else 0.0
+    return (verdict["bound"] or 0.0) - width, (verdict["bound"] or 0.0) + width
 
 
 def _group(axes, top: float, verdict: dict, table: pd.DataFrame, unit: float) -> float:

@@ -50,8 +50,8 @@ def weights(table: pd.DataFrame, name: str) -> Picture | None:
         wide = exact.pivot_table(index="t", columns="class", values="w")
         ratio = (wide["contrast"] / wide["flat"]).agg(["min", "max"])
         alt = f"Closed form: the weight of contrast over flat lies between {ratio['min']:.2f} and {ratio['max']:.2f}."
-        points = f"points: trained baselines, n = {trained['seed'].nunique()} seeds. " if len(trained) else ""
-        caption = f"Line: the ideal model's weight with 95 % interval; {points}{alt}"
+        points = f" Points: trained baselines, n = {trained['seed'].nunique()} seeds." if len(trained) else ""
+        caption = f"Line: the ideal model's weight with 95 % interval.{points} {alt}"
         return Picture(svg.inline(figure, name, alt), alt, caption)
 
 
@@ -68,7 +68,9 @@ def curves(table: pd.DataFrame, name: str) -> Picture | None:
                 hue_order=[arm for arm in CURVES if arm in set(rows["arm"])], palette=arm_colours(CURVES),
                 errorbar=("ci", 95), n_boot=200, seed=0, legend="full" if label == "flat" else False, ax=axes,
             )  # fmt: skip
-            axes.set(ylabel=f"excess risk, {label}", xlabel="step", xscale="log", yscale="log")
+            axes.set(ylabel=f"excess risk, {label}", xlabel="step")
+            svg.logarithmic(axes, "x")
+            svg.logarithmic(axes, "y")
         _legend(panels[0])
         last = rows[rows["step"] == rows["step"].max()].groupby(["class", "arm"])["excess_risk"].mean()
         alt = "At the end: " + ", ".join(f"{arm} on {label} {value:.3g}" for (label, arm), value in last.items()) + "."
@@ -95,8 +97,8 @@ def effect_of_lambda(table: pd.DataFrame, name: str) -> Picture | None:
                     continue
                 mean, low, high = (effects[column] for column in ("mean", "low", "high"))
                 axes.errorbar(
-                    effects.index, mean, [mean - low, high - mean], color=arm_colours(["barrier"])["barrier"], linestyle=line, marker=mark, markersize=4, capsize=2,
-                    linewidth=1.2, label=run,
+                    effects.index, mean, [mean - low, high - mean], color=arm_colours(["barrier"])["barrier"],
+                    linestyle=line, linewidth=1.2, marker=mark, markersize=4, capsize=2, label=run,
                 )  # fmt: skip
                 said.append(f"{metric_name(metric)}, {run}, at lambda {effects.index[-1]:g}: {mean.iloc[-1]:+.3g}")
             axes.axhline(0, color=INK, linewidth=0.8)

@@ -29,9 +29,8 @@ def base_loss(losses: pd.DataFrame, references: dict[str, dict[str, float]]) -> 
             long, x="t", y="loss", hue="predictor", style="predictor", markers=True, dashes=False,
             palette=dict(PREDICTORS.values()), ax=axes,
         )  # fmt: skip
-        axes.set(xlabel="t (1 = pure noise)", ylabel="mean squared error of the velocity", xlim=(0, 1), yscale="log")
-        axes.set_yticks([0.5, 1, 2], ["0.5", "1", "2"])
-        axes.minorticks_off()
+        axes.set(xlabel="t (1 = pure noise)", ylabel="mean squared error of the velocity", xlim=(0, 1))
+        svg.logarithmic(axes, "y")
         axes.legend(title=None, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.22))
         ratio = (table["model"] / table["linear"]).agg(["min", "max"])
         alt = (

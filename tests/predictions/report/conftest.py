@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
+from safetensors.numpy import save_file
 
 from eisbach.params import load
 from predictions.report import inputs, site
@@ -53,6 +54,16 @@ NOTHING = {
 }
 
 
+COUNTEREXAMPLE = {
+    "found": True, "tried": 7, "description": f"(4, 1, 1) {HOSTILE}", "numbers": {}, "clips": {},
+    "files": {
+        "arrays": "counterexamples/it.safetensors", "picture": "counterexamples/it.svg",
+        "audio flat": "counterexamples/it-flat.flac", "audio lost": "counterexamples/lost.flac",
+        "audio stolen": "../artifacts/generate/0/0-0-'quote\".flac",
+    },
+}  # fmt: skip
+
+
 def document() -> dict:
     """verdicts.json with every label, an unbounded interval, a counterexample, a skipped regime."""
     curriculum = [
@@ -62,7 +73,7 @@ def document() -> dict:
         verdict("curriculum/order", "not tested", regime="analytic", planned=False, **NOTHING),
         verdict(
             "curriculum/always", "refuted", regime="analytic", kind="universal", family="", run="", status_reason="",
-            **NOTHING | {"counterexample": {"found": True, "tried": 7, "description": f"(4, 1, 1) {HOSTILE}"}},
+            **NOTHING | {"counterexample": COUNTEREXAMPLE},
         ),
         verdict("curriculum/both", "inconclusive", kind="all", family="", **NOTHING),
     ]  # fmt: skip
@@ -120,6 +131,11 @@ def write_run(root: Path) -> None:
     census = frame(("clip", "t"), clips, TENTHS, w=(0.1, 0.3), factor=(0.5, 0.6), energy=(1, 2))
     census[["clip_id", "contrast_class"]] = census.pop("clip").tolist()
     table("artifacts/census/census.parquet", census)
+    varied = [(name, value) for name in ("channels", "positions", "scale") for value in (1.0, 2.0)]
+    sensitivity = frame(("clip", "varied"), clips, varied, w=(0.1, 0.3))
+    sensitivity[["clip_id", "contrast_class"]] = sensitivity.pop("clip").tolist()
+    sensitivity[["varied", "value"]] = sensitivity["varied"].tolist()
+    table("artifacts/census/sensitivity.parquet", sensitivity)
     table("artifacts/base/loss_by_t.parquet", frame(("clip_id", "t"), ("a", "b"), TENTHS, loss=(0.6, 1)))
     licences = pd.DataFrame({"licence": [HOSTILE, "CC BY 4.0", "CC BY 4.0"]})
     table("artifacts/corpus/manifest.parquet", licences)
@@ -143,7 +159,11 @@ def write_run(root: Path) -> None:
         for number, file in enumerate(made["file"]):
             ramp = np.sin(np.arange(33075) * (0.02 + 0.01 * number)) * np.linspace(0, 0.5, 33075)
             soundfile.write(root / f"artifacts/generate/{seed}" / file, ramp, 44100)
-    (root / "results").mkdir()
+    (root / "results" / "counterexamples").mkdir(parents=True)
+    arrays = {"flatter": np.sqrt([[4.0, 1, 1]]), "steeper": np.sqrt([[4.0, 2, 0]])}
+    save_file(arrays, root / "results/counterexamples/it.safetensors")
+    soundfile.write(root / "results/counterexamples/it-flat.flac", np.sin(np.arange(33075) * 0.05) / 2, 44100)
+    write_toys(table, frame)
     tenths = {str(tenth / 10): {"model": 0.8, "linear": 1.1, "scalar": 1.2, "zero": 2.0} for tenth in range(10)}
     summary = {
         "mean_w": 0.2,
@@ -160,6 +180,33 @@ def write_run(root: Path) -> None:
     }
     for path, content in numbers.items():
         (root / path).write_text(json.dumps(content))
+
+
+def write_toys(table, frame) -> None:
+    """Two regimes of toys in the layout of `toy_models`."""
+    facts = {"adapter": "full", "optimizer": "adamw", "run": "converged"}
+    regimes, arms = (
+        ["densities/two_moons", "trajectories/c32"],
+        [("baseline", np.nan), ("barrier", 0.5), ("barrier", 1.0)],
+    )
+
+    def rows(columns: tuple[str, ...], *levels, **values) -> pd.DataFrame:
+        made = frame(("regime", "who", *columns), regimes, arms, *levels, **values)
+        made[["arm", "lam"]] = made.pop("who").tolist()
+        return made.assign(**facts)
+
+    classes = ("flat", "contrast")
+    outcomes = rows(("seed", "metric"), SEEDS, ("excess_risk", "vendi", "w/t<0.2"), value=(0.1, 0.5))
+    table("artifacts/toys/outcomes.parquet", outcomes)
+    table(
+        "artifacts/toys/curves.parquet",
+        rows(("seed", "step", "class"), SEEDS, (10, 100), classes, excess_risk=(0.1, 1)),
+    )
+    weights = rows(("seed", "t", "class"), (0,), TENTHS, classes, w=(0.2, 0.5))
+    weights["source"] = np.where(weights["arm"] == "barrier", "closed form", "trained")
+    table("artifacts/toys/weights.parquet", weights.assign(w_low=weights["w"] - 0.01, w_high=weights["w"] + 0.01))
+    draws = rows(("sample",), range(9), x=(-1, 1), y=(-1, 1))
+    table("artifacts/toys/draws.parquet", draws[draws["regime"].str.startswith("densities")])
 
 
 def report(root: Path, folder: Path) -> SimpleNamespace:

@@ -5,8 +5,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+import torch
 from jsonschema import Draft202012Validator
 
+from eisbach.barrier import barrier_weight
 from predictions.report import site
 
 VOID = {"meta", "link", "br", "img", "input"}
@@ -41,7 +43,8 @@ def pages(report):
 
 def test_every_page_is_there_and_its_tags_are_balanced(whole):
     found = pages(whole)
-    assert set(found) == {name for name, _ in site.PAGES} | {"claim-1.html", "claim-2.html", "claim-3.html"}
+    more = {"durations.html", "claim-1.html", "claim-2.html", "claim-3.html"}
+    assert set(found) == {name for name, _ in site.PAGES} | more
     assert all(not page.open for page in found.values())
 
 
@@ -124,6 +127,22 @@ def test_each_claim_shows_its_verdicts_proof_counterexample_and_threats(whole):
         assert words in text
     assert "<math" in (whole.folder / "claim-1.html").read_text()
     assert "unbounded" in text
+
+
+def test_a_counterexample_is_drawn_and_played_and_what_it_lacks_is_said(whole):
+    page = pages(whole)["claim-1.html"]
+    assert sum(tag == "audio" for tag, _ in page.tags) == 1
+    weight = barrier_weight(torch.tensor([[[4.0, 1.0, 1.0]]]).sqrt()).item()
+    assert any(f"flatter: weight {weight:.3f}" in attributes.get("aria-label", "") for _, attributes in page.tags)
+    said = [sentence for sentence in whole.inputs.missing if "counterexample" in sentence]
+    assert len(said) == 2
+    assert all("lost.flac" in sentence or "quote" in sentence for sentence in said)
+
+
+def test_toys_have_a_section_per_regime_with_what_was_drawn(whole):
+    text = " ".join(pages(whole)["toys.html"].text)
+    assert text.index("2-D densities, two moons") < text.index("Trajectories, 32 channels")
+    assert sum(tag == "figure" for tag, _ in pages(whole)["toys.html"].tags) == 4 + 3
 
 
 def test_an_incomplete_run_is_reported_and_says_what_is_missing(incomplete):

@@ -3,8 +3,8 @@
 import pytest
 
 PAGES = [
-    "index.html", "listen.html", "census.html", "training.html", "mathematics.html", "provenance.html",
-    "claim-1.html", "claim-2.html", "claim-3.html",
+    "index.html", "listen.html", "census.html", "training.html", "toys.html", "mathematics.html",
+    "provenance.html", "durations.html", "claim-1.html", "claim-2.html", "claim-3.html",
 ]  # fmt: skip
 LOADED = "() => [...document.images].every((image) => image.complete && image.naturalWidth > 0)"
 UNFOLD = "() => document.querySelectorAll('details').forEach((one) => { one.open = true })"
