@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from eisbach import flow
+from eisbach.objective import per_sample_loss
 from eisbach.seeds import torch_generator
 
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # (x_t [B, C, T], t [B], rows [B]) -> [B, C, T]
@@ -30,20 +31,22 @@ def grid(data: Tensor, ts: list[float], seed: int, batch: int) -> Iterator[tuple
             yield t, rows, flow.interpolate(data[rows], noise[rows], at), flow.velocity(data[rows], noise[rows])
 
 
-def clip_losses(velocity: Velocity, data: Tensor, ts: list[float], seed: int, batch: int = 32) -> pd.DataFrame:
-    """One row per (t, clip): `t`, `row`, `loss` = mean over channels and positions of (v - target)^2."""
+def clip_losses(
+    velocity: Velocity, data: Tensor, ts: list[float], seed: int, batch: int = 32, mask: Tensor | None = None
+) -> pd.DataFrame:
+    """One row per (t, clip): `t`, `row`, `loss` = mean over channels and valid positions of (v - target)^2."""
     records = []
     for t, rows, noisy, target in grid(data, ts, seed, batch):
         with torch.no_grad():
             output = velocity(noisy, torch.full((len(rows),), t), rows)
-        losses = (output - target).square().mean((1, 2))
+        losses = per_sample_loss(output, target, None if mask is None else mask[rows])
         records += [
             {"t": t, "row": row, "loss": loss} for row, loss in zip(rows.tolist(), losses.tolist(), strict=True)
         ]
     return pd.DataFrame(records)
 
 
-def reference_losses(data: Tensor, ts: list[float], seed: int) -> pd.DataFrame:
+def reference_losses(data: Tensor, ts: list[float], seed: int, mask: Tensor | None = None) -> pd.DataFrame:
     """One row per t: the least loss, on these very draws, of predictors without a memory of music.
 
     `zero`: v = 0. `scalar`: v = a x_t. `linear`: v = a_c x_t + b_c, a slope and an offset for each channel. The
@@ -51,11 +54,12 @@ def reference_losses(data: Tensor, ts: list[float], seed: int) -> pd.DataFrame:
     """
     records = []
     for t, _, noisy, target in grid(data, ts, seed, len(data)):
-        x, v = noisy.double(), target.double()
+        x, v = (tensor.double().transpose(0, 1).flatten(1) for tensor in (noisy, target))  # [C, N T]
+        if mask is not None:
+            x, v = x[:, mask.flatten()], v[:, mask.flatten()]
         slope = (x * v).sum() / x.square().sum()
-        x_mean, v_mean = x.mean((0, 2), keepdim=True), v.mean((0, 2), keepdim=True)
-        x_centred, v_centred = x - x_mean, v - v_mean
-        slopes = (x_centred * v_centred).sum((0, 2), keepdim=True) / x_centred.square().sum((0, 2), keepdim=True)
+        x_centred, v_centred = x - x.mean(1, keepdim=True), v - v.mean(1, keepdim=True)
+        slopes = (x_centred * v_centred).sum(1, keepdim=True) / x_centred.square().sum(1, keepdim=True)
         records.append(
             {
                 "t": t,

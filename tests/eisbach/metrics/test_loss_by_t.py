@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -47,3 +48,17 @@ def test_every_model_meets_the_same_noise(data):
         rows = [noisy for *_, noisy, _ in loss_by_t.grid(data, [0.25], 1, batch)]
         seen.append(torch.cat(rows))
     assert torch.equal(*seen)
+
+
+def test_masked_positions_touch_no_loss(data):
+    """Losses over the valid positions equal losses of the cut clips under the same noise."""
+    mask = torch.arange(64).expand(40, -1) < 50
+    spoilt = data.masked_fill(~mask[:, None], 1e3)
+    kept = loss_by_t.clip_losses(lambda noisy, t, rows: 0 * noisy, spoilt, [0.35], 0, mask=mask)
+    _, _, noisy, target = next(loss_by_t.grid(data, [0.35], 0, 40))
+    assert kept["loss"].to_numpy() == pytest.approx(target[..., :50].square().mean((1, 2)).numpy(), rel=1e-5)
+    reference = loss_by_t.reference_losses(spoilt, [0.35], 0, mask).iloc[0]
+    x, v = noisy[..., :50].double().numpy(), target[..., :50].double().numpy()
+    assert reference["zero"] == pytest.approx((v**2).mean())
+    fitted = [np.polyfit(x[:, c].ravel(), v[:, c].ravel(), 1, full=True)[1][0] / v[:, c].size for c in range(6)]
+    assert reference["linear"] == pytest.approx(np.mean(fitted))
