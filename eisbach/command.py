@@ -7,13 +7,16 @@ from collections.abc import Callable
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on a busy machine
 
+from eisbach.durations import Clock
 from eisbach.errors import UserError
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; print a UserError or a full disk as one sentence and exit with status 1."""
+    """Call `main` and note how long it took; print a UserError or a full disk as one sentence, exit with status 1."""
+    clock = Clock()
     try:
         main()
+        clock.record()
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from eisbach import checkpoint, flow
-from eisbach.data.latents import Latents, order
+from eisbach.data.latents import Latents
 from eisbach.models.conditioning import dit_inputs
 from eisbach.params import Pretrain
 from eisbach.seeds import torch_generator
@@ -34,7 +34,7 @@ def kept_positions(count: int, length: int, share: float, generator: torch.Gener
 
 
 def batch_loss(model: nn.Module, batch: Latents, settings: Pretrain, step: int) -> Tensor:
-    """Mean squared velocity error over the positions to be generated, scalar."""
+    """Mean squared velocity error over the clips' positions that are to be generated, scalar."""
     data, count = batch.latents, len(batch)
     generator = torch_generator(settings.seed, "pretrain", step)
     t = flow.uniform_t(count, generator)
@@ -53,7 +53,7 @@ def batch_loss(model: nn.Module, batch: Latents, settings: Pretrain, step: int) 
     )
     output = model.model(flow.interpolate(data, noise, t), t, **inputs, use_checkpointing=False)
     error = (output - flow.velocity(data, noise)).square().mean(1)
-    return error[~kept].mean()
+    return error[batch.mask & ~kept].mean()
 
 
 def pretrain(model: nn.Module, data: Latents, settings: Pretrain, path: Path) -> Iterator[dict]:
@@ -69,7 +69,7 @@ def pretrain(model: nn.Module, data: Latents, settings: Pretrain, path: Path) ->
     )
     first = _restore(path, settings, parameters, averages, optimizer)
     for step in range(first, settings.steps):
-        batch = data.rows(order(len(data), settings.batch, settings.seed, step))
+        batch = data.batch(settings.batch, settings.seed, step)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
         loss = batch_loss(model, batch, settings, step)

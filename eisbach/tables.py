@@ -23,5 +23,6 @@ def read(path: str | Path) -> pd.DataFrame:
 
 
 def write_metrics(path: str | Path, metrics: dict) -> None:
+    """Numbers of any library's type become JSON's. Raises TypeError for what is no number, string, list or dict."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True) + "\n")
+        temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True, default=float) + "\n")

@@ -18,13 +18,18 @@ def main() -> None:
     heldout = latents.load(places.ARCHIVE).split("heldout")
     times = loss_by_t.times(params.base.times_per_tenth)
     losses = loss_by_t.clip_losses(
-        lambda noisy, t, rows: predict(model, noisy, t, heldout.rows(rows)), heldout.latents, times, params.base.seed
+        lambda noisy, t, rows: predict(model, noisy, t, heldout.rows(rows)),
+        heldout.latents,
+        times,
+        params.base.seed,
+        mask=heldout.mask,
     )
     losses["clip_id"] = heldout.clips["clip_id"].to_numpy()[losses["row"]]
     tables.write(places.BASE_LOSSES, losses)
 
+    references = loss_by_t.reference_losses(heldout.latents, times, params.base.seed, heldout.mask)
     table = loss_by_t.by_tenth(losses[["t", "loss"]]).rename(columns={"loss": "model"})
-    table = table.join(loss_by_t.by_tenth(loss_by_t.reference_losses(heldout.latents, times, params.base.seed)))
+    table = table.join(loss_by_t.by_tenth(references))
     middle = table[(table.index > 0.05) & (table.index < 0.85)]
     tables.write_metrics(
         places.METRICS / "base.json",

@@ -4,20 +4,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-LABELS = {
-    "heldout_loss": "held-out loss",
-    "dynamic_range_db": "dynamic range (dB)",
-    "spectral_contrast_db": "spectral contrast (dB)",
-    "pca_area": "PCA trajectory area",
-    "participation_ratio": "participation ratio of the trajectory",
-}
+KEYS = {"arm", "seed", "prompt", "noise", "contrast", "regime"}  # of a sample; every other number is a measure
 
 
 def seed_means(losses: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """One row per (arm, seed, metric) with its mean `value` over held-out clips and t, or over samples."""
     heldout = losses.groupby(["arm", "seed"])["loss"].mean().rename("heldout_loss")
-    measured = samples.groupby(["arm", "seed"])[[name for name in LABELS if name != "heldout_loss"]].mean()
-    wide = measured.join(heldout)
+    names = [name for name in samples.select_dtypes("number") if name not in KEYS]
+    measured = samples.groupby(["arm", "seed"])[names].mean()
+    wide = heldout.to_frame().join(measured, how="outer")
     return wide.reset_index().melt(["arm", "seed"], var_name="metric", value_name="value")
 
 
@@ -27,11 +22,11 @@ def paired_differences(means: pd.DataFrame, reference: str) -> pd.DataFrame:
     The interval is Student's; with fewer than two seeds it is NaN. Seeds that an arm lacks are left out of its pairs.
     """
     rows = []
-    for metric in LABELS:
+    for metric in means["metric"].unique():
         wide = means[means["metric"] == metric].pivot(index="seed", columns="arm", values="value")
         for arm in wide.columns.drop(reference):
             pairs = wide[[reference, arm]].dropna()
-            low, high = _interval((pairs[arm] - pairs[reference]).to_numpy())
+            low, high = student_interval((pairs[arm] - pairs[reference]).to_numpy())
             rows.append(
                 {
                     "metric": metric,
@@ -47,7 +42,8 @@ def paired_differences(means: pd.DataFrame, reference: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _interval(differences: np.ndarray) -> tuple[float, float]:
+def student_interval(differences: np.ndarray) -> tuple[float, float]:
+    """95 % for the mean; NaN for fewer than two values."""
     if len(differences) < 2:
         return float("nan"), float("nan")
     if np.ptp(differences) == 0:

@@ -2,7 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from predictions.report.summary import LABELS, paired_differences, seed_means
+from predictions.report.summary import paired_differences, seed_means
+
+MEASURES = ("heldout_loss", "dynamic_range_db", "pca_area")
 
 
 def means(effect, seeds=6):
@@ -12,7 +14,7 @@ def means(effect, seeds=6):
         level = 10 * rng.standard_normal()
         for arm, shift in (("baseline", 0.0), ("barrier", effect)):
             noise = 0.01 * rng.standard_normal()
-            rows += [{"arm": arm, "seed": seed, "metric": name, "value": level + shift + noise} for name in LABELS]
+            rows += [{"arm": arm, "seed": seed, "metric": name, "value": level + shift + noise} for name in MEASURES]
     return pd.DataFrame(rows)
 
 
@@ -43,8 +45,8 @@ def test_a_seed_that_an_arm_lacks_is_left_out_of_the_pairs():
 
 def test_seed_means_give_one_number_per_arm_seed_and_metric():
     losses = pd.DataFrame({"arm": ["a", "a", "b"], "seed": 0, "loss": [1.0, 3.0, 5.0], "t": 0.5})
-    measured = {name: 1.0 for name in LABELS if name != "heldout_loss"}
+    measured = {name: 1.0 for name in MEASURES[1:]}
     samples = pd.DataFrame([{"arm": arm, "seed": 0, **measured} for arm in "aab"])
     table = seed_means(losses, samples)
-    assert len(table) == 2 * len(LABELS)
+    assert len(table) == 2 * len(MEASURES)
     assert table.query("arm == 'a' and metric == 'heldout_loss'")["value"].item() == pytest.approx(2)

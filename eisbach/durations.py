@@ -1,0 +1,25 @@
+"""How long a stage took, for the report's provenance; only where DVC runs it, so that nothing else leaves traces."""
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FOLDER = Path("results") / "durations"  # /<stage>.json
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Started when it is made."""
+
+    wall: float = field(default_factory=time.monotonic)
+    cpu: float = field(default_factory=time.process_time)
+
+    def record(self) -> None:
+        """Write stage, wall and CPU seconds (this process, all threads); the stage's name is DVC's."""
+        from eisbach.tables import write_metrics
+
+        stage = os.environ.get("DVC_STAGE")
+        if stage:
+            took = {"wall_s": round(time.monotonic() - self.wall, 1), "cpu_s": round(time.process_time() - self.cpu, 1)}
+            write_metrics(FOLDER / f"{stage.replace('/', '_')}.json", {"stage": stage, **took})

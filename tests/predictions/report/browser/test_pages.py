@@ -1,0 +1,123 @@
+"""Every page in a real browser, from disk: quiet, whole, narrow, accessible, printable, readable without script."""
+
+import pytest
+
+PAGES = [
+    "index.html", "listen.html", "census.html", "training.html", "toys.html", "mathematics.html",
+    "provenance.html", "durations.html", "claim-1.html", "claim-2.html", "claim-3.html",
+]  # fmt: skip
+LOADED = "() => [...document.images].every((image) => image.complete && image.naturalWidth > 0)"
+UNFOLD = "() => document.querySelectorAll('details').forEach((one) => { one.open = true })"
+
+
+@pytest.fixture(scope="module")
+def axe():
+    return pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_with_its_style_and_pictures_and_asks_for_nothing_else(opened, name):
+    page = opened(name)
+    page.evaluate("() => document.querySelectorAll('img').forEach((image) => { image.loading = 'eager' })")
+    page.wait_for_function(LOADED)
+    assert page.evaluate("() => getComputedStyle(document.querySelector('nav ul')).display") == "flex"
+    assert all(box["width"] > 60 for box in map(lambda one: one.bounding_box(), page.locator("svg:visible").all()))
+
+
+def test_every_link_leads_somewhere(opened, whole):
+    page = opened("index.html")
+    seen, waiting = set(), {"index.html"}
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        if not name.endswith(".html"):
+            assert (whole.folder / name).stat().st_size > 100
+            continue
+        page.goto((whole.folder / name).as_uri())
+        for target in page.locator("a").evaluate_all("(links) => links.map((link) => link.getAttribute('href'))"):
+            file, _, anchor = target.partition("#")
+            waiting |= {file} - seen - {""}
+            if anchor and not file:
+                assert page.locator(f"[id='{anchor}']").count() == 1
+    assert set(PAGES) <= seen
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_narrow_screen_needs_no_sideways_scroll(opened, name):
+    page = opened(name, width=360)
+    page.evaluate(UNFOLD)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("() => { scrollTo(99, 0); return scrollX }") == 0
+
+
+@pytest.mark.parametrize(("scheme", "rules"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_serious_fault(opened, axe, name, scheme, rules):
+    page = opened(name, scheme=scheme)
+    page.evaluate(UNFOLD)
+    # Without `preload: false` axe itself would fetch the style sheet, which the page's policy forbids.
+    parts = {"exclude": [["math"]]}  # axe has no rule for the inside of a formula, and takes seconds to find none
+    found = axe.run(page, context=parts, options={"preload": False, **rules}).response["violations"]
+    serious = [
+        f"{one['id']} ({one['impact']}): {node['html'][:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"][:3]
+    ]
+    assert not serious
+
+
+@pytest.mark.parametrize("name", ["index.html", "claim-1.html", "listen.html"])
+def test_a_page_prints(opened, name):
+    page = opened(name, scheme="dark")
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    pdf = page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") >= 1 or b"/Pages" in pdf
+    width = page.evaluate("() => document.documentElement.scrollWidth")
+    assert width <= 1280
+
+
+def test_without_a_script_everything_can_be_read(opened):
+    page = opened("index.html", script=False)
+    assert page.locator("table.verdicts tbody").count() == 3
+    assert page.locator("th button").count() == 0
+    page = opened("listen.html", script=False)
+    assert not page.locator(".controls").is_visible()
+    assert page.locator(".take .arm").first.is_visible()
+    assert not page.locator(".ask").first.is_visible()
+
+
+def test_a_table_of_claims_sorts_by_claim_and_back(opened):
+    page = opened("index.html")
+    order = "(bodies) => bodies.map((body) => body.id)"
+    bodies = page.locator("table.verdicts tbody")
+    assert bodies.evaluate_all(order) == ["curriculum", "noise-level", "adapter"]
+    effect = page.locator("table.verdicts thead th").nth(2)
+    effect.locator("button").click()
+    assert effect.get_attribute("aria-sort") == "ascending"
+    assert bodies.evaluate_all(order) == ["noise-level", "curriculum", "adapter"]
+    effect.locator("button").press("Enter")
+    assert effect.get_attribute("aria-sort") == "descending"
+    assert bodies.evaluate_all(order) == ["adapter", "curriculum", "noise-level"]
+    page.locator("table.verdicts thead button").first.click()
+    assert effect.get_attribute("aria-sort") is None
+    assert bodies.evaluate_all(order) == ["curriculum", "noise-level", "adapter"]
+
+
+def test_a_table_of_numbers_sorts_by_value(opened):
+    page = opened("training.html")
+    head = page.locator("table.sortable thead th").nth(4)
+    head.locator("button").click()
+    keys = page.locator("table.sortable tbody td:nth-child(5)").evaluate_all(
+        "(cells) => cells.map((one) => +one.dataset.key)"
+    )
+    assert len(keys) > 2
+    assert keys == sorted(keys)
+
+
+def test_an_incomplete_report_opens_as_well(opened, incomplete):
+    page = opened("index.html", folder=incomplete.folder)
+    assert page.locator(".note", has_text="This run is incomplete").is_visible()

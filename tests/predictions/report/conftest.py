@@ -1,0 +1,249 @@
+"""A finished run in miniature, as files of the pipeline's layout, and the report made of it; text of it is hostile."""
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import yaml
+from safetensors.numpy import save_file
+
+from eisbach.params import load
+from predictions.report import inputs, site
+
+HOSTILE = "<script>alert('x')</script> \"quoted\" & 'single' \u202eright to left\u0000null"
+SEEDS, ARMS, TENTHS = (0, 1), ("baseline", "barrier", "<b>$arm_{</b>\x00"), (0.25, 0.75)
+CLASSES = ("flat", "middle", "contrast")
+
+
+def verdict(name: str, label: str, **more) -> dict:
+    """A verdict of the layout that `predictions.verdict.Verdict` has."""
+    rng = np.random.default_rng(len(name))
+    values = [{"seed": seed, "value": float(value)} for seed, value in enumerate(rng.normal(0.6, 0.2, 6))]
+    effect = float(np.mean([value["value"] for value in values]))
+    control = {
+        "arm": "shuffled@0.5", "label": "inconclusive", "reason": "no", "share": 0.4, "effect": 0.1,
+        "interval": [-0.1, None], "p": 0.2, "p_holm": 0.4, "p_equivalence_holm": 0.3, "differences": values,
+    }  # fmt: skip
+    return {
+        "claim": name.partition("/")[0], "hypothesis": name, "kind": "difference", "statement": f"it rises {HOSTILE}",
+        "regime": "small", "run": "short", "effect_label": label, "reason": "why", "mechanism_label": "refuted",
+        "mechanism_reason": "timestep does as well", "sentence": f"On {name} we found {HOSTILE}.",
+        "status": "exploratory", "status_reason": "24 seeds are missing", "metric": "vendi", "arms": ["barrier@0.5"],
+        "against": ["baseline"], "direction": "higher", "bound": None, "n": 6, "seeds": list(range(6)),
+        "effect": effect, "interval": [effect - 0.2, effect + 0.2], "interval_bca": [None, None], "p": 0.03,
+        "p_holm": 0.06, "p_against": 0.9, "p_against_holm": 1.0, "shape_p": None, "family": "primary",
+        "family_size": 2, "least_p_holm": 0.06, "margin": 0.25, "margin_rule": "registered number",
+        "minimum_detectable_effect": 0.4, "differences": values, "controls": [control], "tables": ["a.parquet"],
+        "counterexample": None, "proof": "", "planned": True,
+    } | more  # fmt: skip
+
+
+NOTHING = {
+    "effect": None,
+    "interval": None,
+    "differences": [],
+    "controls": [],
+    "n": 0,
+    "mechanism_label": "not claimed",
+}
+
+
+COUNTEREXAMPLE = {
+    "found": True, "tried": 7, "description": f"(4, 1, 1) {HOSTILE}", "numbers": {}, "clips": {},
+    "files": {
+        "arrays": "counterexamples/it.safetensors", "picture": "counterexamples/it.svg",
+        "audio flat": "counterexamples/it-flat.flac", "audio lost": "counterexamples/lost.flac",
+        "audio stolen": "../artifacts/generate/0/0-0-'quote\".flac",
+    },
+}  # fmt: skip
+
+
+def document() -> dict:
+    """verdicts.json with every label, an unbounded interval, a counterexample, a skipped regime."""
+    curriculum = [
+        verdict("curriculum/order", "supported", proof="fixed_point", interval=[0.2, None]),
+        verdict("curriculum/order", "refuted", regime="trajectories/c32"),
+        verdict("curriculum/order", "not tested", regime="medium", **NOTHING),
+        verdict("curriculum/order", "not tested", regime="analytic", planned=False, **NOTHING),
+        verdict(
+            "curriculum/always", "refuted", regime="analytic", kind="universal", family="", run="", status_reason="",
+            **NOTHING | {"counterexample": COUNTEREXAMPLE},
+        ),
+        verdict("curriculum/both", "inconclusive", kind="all", family="", **NOTHING),
+    ]  # fmt: skip
+    noise = [
+        verdict("noise-level/low", "refuted", kind="bound", bound=0.9, against=[], controls=[], proof="elasticities"),
+        verdict("noise-level/low", "assay failed", regime="densities/eight_gaussians", run="converged"),
+    ]
+    claims = [
+        ("curriculum", curriculum),
+        ("noise-level", noise),
+        ("adapter", [verdict("adapter/x", "not tested", **NOTHING)]),
+    ]
+    gate = {
+        "metric": "heldout_loss", "passed": False, "reason": "the oracle's effect is not detected", "n": 6,
+        "oracle_effect": -0.1, "oracle_p": 0.2, "constant_effect": 0.0, "constant_p": 0.01, "margin": 0.2,
+    }  # fmt: skip
+    regime = {"title": "the small Stable Audio 3", "adapter": "dora", "runs": ["short"], "gate": "x", "seeds": 6}
+    return {
+        "schema": 1,
+        "registry": {"sha256": "0" * 64, "committed": True},
+        "tree": {"revision": "1" * 40, "clean": False},
+        "tables": [{"path": "artifacts/toys/outcomes.parquet", "sha256": "2" * 64, "rows": 9}],
+        "regimes": {"small": regime},
+        "gates": {"small": {"short": gate}},
+        "claims": [
+            {
+                "id": name,
+                "sentence": f"Sentence of {name}. {HOSTILE}",
+                "place": "abstract",
+                "counts": {},
+                "verdicts": of,
+            }
+            for name, of in claims
+        ],
+    }
+
+
+def write_run(root: Path) -> None:
+    """The files of a complete run of two seeds and three arms."""
+    rng = np.random.default_rng(0)
+
+    def table(path: str, frame: pd.DataFrame) -> None:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        frame.to_parquet(root / path, index=False)
+
+    def frame(columns: tuple[str, ...], *levels, **values) -> pd.DataFrame:
+        made = pd.DataFrame(itertools.product(*levels), columns=list(columns))
+        return made.assign(**{name: rng.uniform(*span, len(made)) for name, span in values.items()})
+
+    shutil.copyfile("params.yaml", root / "params.yaml")
+    params = yaml.safe_load((root / "params.yaml").read_text()) | {"seeds": list(SEEDS)}
+    params["finetune"]["arms"] = {arm: {"weighting": "baseline", "settings": {}} for arm in ARMS}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    clips = [(f"clip-{number}", name) for number in range(6) for name in CLASSES]
+    census = frame(("clip", "t"), clips, TENTHS, w=(0.1, 0.3), factor=(0.5, 0.6), energy=(1, 2))
+    census[["clip_id", "contrast_class"]] = census.pop("clip").tolist()
+    table("artifacts/census/census.parquet", census)
+    varied = [(name, value) for name in ("channels", "positions", "scale") for value in (1.0, 2.0)]
+    sensitivity = frame(("clip", "varied"), clips, varied, w=(0.1, 0.3))
+    sensitivity[["clip_id", "contrast_class"]] = sensitivity.pop("clip").tolist()
+    sensitivity[["varied", "value"]] = sensitivity["varied"].tolist()
+    table("artifacts/census/sensitivity.parquet", sensitivity)
+    table("artifacts/base/loss_by_t.parquet", frame(("clip_id", "t"), ("a", "b"), TENTHS, loss=(0.6, 1)))
+    licences = pd.DataFrame({"licence": [HOSTILE, "CC BY 4.0", "CC BY 4.0"]})
+    table("artifacts/corpus/manifest.parquet", licences)
+    keys = ("arm", "seed")
+    for seed in SEEDS:
+        table(
+            f"artifacts/finetune/{seed}/telemetry.parquet", frame((*keys, "step"), ARMS, [seed], range(4), loss=(1, 2))
+        )
+        losses = frame((*keys, "clip_id", "t"), ARMS, [seed], ("a", "b"), TENTHS, loss=(1, 2))
+        table(f"artifacts/evaluate/{seed}/losses.parquet", losses)
+        samples = frame((*keys, "prompt"), ARMS, [seed], (0, 1), dynamic_range_db=(20, 40), contrast=(0, 1))
+        table(f"artifacts/evaluate/{seed}/samples.parquet", samples)
+        outcomes = frame((*keys, "metric"), ["baseline"], [seed], ("w/t<0.2", "vendi"), value=(0.1, 0.3))
+        table(f"artifacts/evaluate/{seed}/outcomes.parquet", outcomes.assign(regime="small", run="short"))
+        made = frame((*keys, "prompt"), ARMS, [seed], (0, 1))
+        made["caption"] = [HOSTILE if prompt else "word " * 2048 for prompt in made["prompt"]]
+        made["file"] = [
+            f"{ARMS.index(arm)}-{prompt}-'quote\".flac" for arm, prompt in zip(made["arm"], made["prompt"], strict=True)
+        ]
+        table(f"artifacts/generate/{seed}/samples.parquet", made)
+        for number, file in enumerate(made["file"]):
+            ramp = np.sin(np.arange(33075) * (0.02 + 0.01 * number)) * np.linspace(0, 0.5, 33075)
+            soundfile.write(root / f"artifacts/generate/{seed}" / file, ramp, 44100)
+    (root / "results" / "counterexamples").mkdir(parents=True)
+    arrays = {"flatter": np.sqrt([[4.0, 1, 1]]), "steeper": np.sqrt([[4.0, 2, 0]])}
+    save_file(arrays, root / "results/counterexamples/it.safetensors")
+    soundfile.write(root / "results/counterexamples/it-flat.flac", np.sin(np.arange(33075) * 0.05) / 2, 44100)
+    write_toys(table, frame)
+    tenths = {str(tenth / 10): {"model": 0.8, "linear": 1.1, "scalar": 1.2, "zero": 2.0} for tenth in range(10)}
+    summary = {
+        "mean_w": 0.2,
+        "factor_coefficient_of_variation": 0.03,
+        "coefficient_of_variation_w": 0.2,
+        "w_contrast_over_flat": 1.1,
+    }
+    numbers = {
+        "results/base.json": {"loss_by_tenth_of_t": tenths},
+        "results/census.json": summary,
+        "results/encode.json": {"heldout_error_db_decoded": 1.3},
+        "results/verdicts.json": document(),
+        "artifacts/corpus/summary.json": {"clips": 3},
+    }
+    for path, content in numbers.items():
+        (root / path).write_text(json.dumps(content))
+
+
+def write_toys(table, frame) -> None:
+    """Two regimes of toys in the layout of `toy_models`."""
+    facts = {"adapter": "full", "optimizer": "adamw", "run": "converged"}
+    regimes, arms = (
+        ["densities/two_moons", "trajectories/c32"],
+        [("baseline", np.nan), ("barrier", 0.5), ("barrier", 1.0)],
+    )
+
+    def rows(columns: tuple[str, ...], *levels, **values) -> pd.DataFrame:
+        made = frame(("regime", "who", *columns), regimes, arms, *levels, **values)
+        made[["arm", "lam"]] = made.pop("who").tolist()
+        return made.assign(**facts)
+
+    classes = ("flat", "contrast")
+    outcomes = rows(("seed", "metric"), SEEDS, ("excess_risk", "vendi", "w/t<0.2"), value=(0.1, 0.5))
+    table("artifacts/toys/outcomes.parquet", outcomes)
+    table(
+        "artifacts/toys/curves.parquet",
+        rows(("seed", "step", "class"), SEEDS, (10, 100), classes, excess_risk=(0.1, 1)),
+    )
+    weights = rows(("seed", "t", "class"), (0,), TENTHS, classes, w=(0.2, 0.5))
+    weights["source"] = np.where(weights["arm"] == "barrier", "closed form", "trained")
+    table("artifacts/toys/weights.parquet", weights.assign(w_low=weights["w"] - 0.01, w_high=weights["w"] + 0.01))
+    draws = rows(("sample",), range(9), x=(-1, 1), y=(-1, 1))
+    table("artifacts/toys/draws.parquet", draws[draws["regime"].str.startswith("densities")])
+
+
+def report(root: Path, folder: Path) -> SimpleNamespace:
+    """Write the report of the run under `root`; its `folder`, what was read and what was written."""
+    params = load(root / "params.yaml")
+    found = inputs.read(root, params.seeds)
+    written = site.write(folder, root, params, found)
+    return SimpleNamespace(folder=folder, root=root, inputs=found, site=written, params=params)
+
+
+@pytest.fixture(scope="session")
+def make_report():
+    return report
+
+
+@pytest.fixture(scope="session")
+def hostile():
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """The report of a complete run."""
+    root = tmp_path_factory.mktemp("run")
+    write_run(root)
+    return report(root, root / "report")
+
+
+@pytest.fixture(scope="session")
+def incomplete(tmp_path_factory):
+    """The report of a run that lost a seed, its verdicts and one table, half of which was written."""
+    root = tmp_path_factory.mktemp("incomplete")
+    write_run(root)
+    for path in ("artifacts/evaluate/1", "artifacts/generate/1"):
+        shutil.rmtree(root / path)
+    (root / "results/verdicts.json").unlink()
+    (root / "results/base.json").write_text("{")
+    census = root / "artifacts/census/census.parquet"
+    census.write_bytes(census.read_bytes()[:200])
+    return report(root, root / "report")

@@ -1,0 +1,191 @@
+"""The pages as files: complete, safe, the same every time, and honest about what a run lacks."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+import torch
+from jsonschema import Draft202012Validator
+
+from eisbach.barrier import barrier_weight
+from predictions.report import site
+
+VOID = {"meta", "link", "br", "img", "input"}
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, the text, and the ids."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.tags, self.text, self.open = [], [], []
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def pages(report):
+    return {path.name: Page(path) for path in sorted(report.folder.glob("*.html"))}
+
+
+def test_every_page_is_there_and_its_tags_are_balanced(whole):
+    found = pages(whole)
+    more = {"durations.html", "claim-1.html", "claim-2.html", "claim-3.html"}
+    assert set(found) == {name for name, _ in site.PAGES} | more
+    assert all(not page.open for page in found.values())
+
+
+def test_no_page_asks_for_anything_outside_its_folder(whole, incomplete):
+    for report in (whole, incomplete):
+        for name, page in pages(report).items():
+            for _, attributes in page.tags:
+                for key in ("src", "href", "xlink:href"):
+                    target = attributes.get(key, "#")
+                    assert "//" not in target, f"{name} asks for {target}"
+                    file = target.partition("#")[0]
+                    assert not file or (report.folder / file).is_file(), f"{name} links to {target}, which is not there"
+            policy = [attributes["content"] for tag, attributes in page.tags if "http-equiv" in attributes]
+            assert policy[0].startswith("default-src 'none'")
+            assert "unsafe" not in policy[0]
+            assert not any("style" in attributes for _, attributes in page.tags), "the policy forbids style attributes"
+
+
+def test_links_within_pages_have_a_target_and_ids_are_unique(whole):
+    found = pages(whole)
+    ids = {
+        name: [attributes["id"] for _, attributes in page.tags if "id" in attributes] for name, page in found.items()
+    }
+    for name, page in found.items():
+        assert len(ids[name]) == len(set(ids[name]))
+        for _, attributes in page.tags:
+            file, _, anchor = attributes.get("href", "").partition("#")
+            if anchor:
+                assert anchor in ids[file or name], f"{name} links to {file}#{anchor}"
+
+
+def test_hostile_text_is_shown_as_text(whole):
+    for name, page in pages(whole).items():
+        scripts = [attributes for tag, attributes in page.tags if tag == "script"]
+        assert scripts == [{"src": "report.js", "defer": None}], name
+        assert not any(key.startswith("on") for _, attributes in page.tags for key in attributes)
+        raw = (whole.folder / name).read_text()
+        assert not re.search("[\x00\u202e]", raw), f"{name} holds a control character"
+    listening = "".join(pages(whole)["listen.html"].text)
+    assert "<script>alert('x')</script>" in listening
+    assert "[U+202E]right to left␀null" in listening
+    assert "<b>$arm_{</b>␀" in listening
+    assert "word " * 2048 in listening
+
+
+def test_audio_names_do_not_tell_the_arm(whole):
+    sources = [attributes["src"] for tag, attributes in pages(whole)["listen.html"].tags if tag == "audio"]
+    assert len(sources) == 6
+    assert all(re.fullmatch(r"audio/[0-9a-f]{16}\.mp3", source) for source in sources)
+
+
+def test_every_picture_has_words(whole):
+    for page in pages(whole).values():
+        for tag, attributes in page.tags:
+            if tag == "svg":
+                assert attributes["role"] == "img"
+                assert len(attributes["aria-label"]) > 10
+            if tag == "img":
+                assert attributes["alt"]
+
+
+def test_the_same_tables_give_the_same_bytes(whole, tmp_path, make_report):
+    again = make_report(whole.root, tmp_path / "again")
+    files = {path.relative_to(whole.folder) for path in whole.folder.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(again.folder) for path in again.folder.rglob("*") if path.is_file()}
+    assert all((whole.folder / file).read_bytes() == (again.folder / file).read_bytes() for file in files)
+
+
+def test_each_claim_shows_its_verdicts_proof_counterexample_and_threats(whole):
+    text = " ".join(" ".join(pages(whole)["claim-1.html"].text).split())
+    for words in (
+        "supported",
+        "refuted",
+        "not tested",
+        "A counterexample",
+        "(4, 1, 1)",
+        "fixed point",
+        "Threats to validity",
+    ):
+        assert words in text
+    assert "<math" in (whole.folder / "claim-1.html").read_text()
+    assert "unbounded" in text
+
+
+def test_a_counterexample_is_drawn_and_played_and_what_it_lacks_is_said(whole):
+    page = pages(whole)["claim-1.html"]
+    assert sum(tag == "audio" for tag, _ in page.tags) == 1
+    weight = barrier_weight(torch.tensor([[[4.0, 1.0, 1.0]]]).sqrt()).item()
+    assert any(f"flatter: weight {weight:.3f}" in attributes.get("aria-label", "") for _, attributes in page.tags)
+    said = [sentence for sentence in whole.inputs.missing if "counterexample" in sentence]
+    assert len(said) == 2
+    assert all("lost.flac" in sentence or "quote" in sentence for sentence in said)
+
+
+def test_toys_have_a_section_per_regime_with_what_was_drawn(whole):
+    text = " ".join(pages(whole)["toys.html"].text)
+    assert text.index("2-D densities, two moons") < text.index("Trajectories, 32 channels")
+    assert sum(tag == "figure" for tag, _ in pages(whole)["toys.html"].tags) == 4 + 3
+
+
+def test_an_incomplete_run_is_reported_and_says_what_is_missing(incomplete):
+    assert "This run has no verdicts yet" in " ".join((incomplete.folder / "index.html").read_text().split())
+    said = " ".join(incomplete.inputs.missing)
+    for words in (
+        "seed 1 (artifacts/evaluate/<seed>/losses.parquet)",
+        "results/verdicts.json",
+        "results/base.json",
+        "census.parquet",
+    ):
+        assert words in said
+    for file in ("index.html", "provenance.html", "report.md"):
+        assert "census.parquet" in (incomplete.folder / file).read_text()
+    assert not (incomplete.folder / "verdicts.json").exists()
+    assert (incomplete.folder / "listen.html").read_text().count("<audio") == 6
+
+
+def test_nothing_at_all_is_a_report_too(tmp_path, whole, make_report):
+    (tmp_path / "params.yaml").write_text((whole.root / "params.yaml").read_text())
+    empty = make_report(tmp_path, tmp_path / "report")
+    assert {name for name, _ in site.PAGES} <= {path.name for path in empty.folder.iterdir()}
+    assert len(empty.inputs.missing) >= 10
+
+
+def test_the_json_keeps_to_its_published_schema(whole):
+    schema = json.loads((whole.folder / "verdicts.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    document = json.loads((whole.folder / "verdicts.json").read_text())
+    validator.validate(document)
+    document["claims"][0]["verdicts"][0]["effect_label"] = "proven"
+    assert not validator.is_valid(document)
+
+
+def test_the_markdown_has_a_row_per_claim_and_regime_and_no_markup_of_others(whole):
+    text = (whole.folder / "report.md").read_text()
+    assert "<script" not in text
+    rows = [line for line in text.splitlines() if line.startswith("| curriculum")]
+    assert len(rows) == 3
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 7 for row in rows)
+
+
+@pytest.mark.parametrize("page", ["index.html", "claim-1.html", "report.md"])
+def test_counts_stand_beside_labels(whole, page):
+    assert "refuted" in (whole.folder / page).read_text()

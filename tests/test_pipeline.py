@@ -1,0 +1,119 @@
+"""The whole pipeline in temporary clones, at the smoke profile: `pytest -m slow tests/test_pipeline.py`, minutes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import soundfile
+import yaml
+
+from tests.eisbach.data.music import tune
+
+ROOT = Path(__file__).parents[1]
+KILLED_AFTER = (4, 9, 20, 30, 45, 60)  # seconds: in the environment check, in the corpus, in and between stages
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A function that makes a clone of the committed tree."""
+
+    def make(name: str) -> Path:
+        folder = tmp_path_factory.mktemp("clones") / name
+        subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+        return folder
+
+    return make
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen:
+    """`make repro` in a clone that borrows this environment, as a process group of its own."""
+    command = ["make", "-o", f"{sys.prefix}/.ready", "repro", f"VENV={sys.prefix}", *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+
+
+def finish(folder: Path, *arguments: str) -> str:
+    process = start(folder, *arguments)
+    output, _ = process.communicate(timeout=1800)
+    assert process.returncode == 0, output[-2000:]
+    return output
+
+
+@pytest.fixture(scope="module")
+def finished(clone):
+    folder = clone("first")
+    finish(folder, "PROFILE=smoke")
+    return folder
+
+
+def found(folder: Path) -> dict[str, object]:
+    """dvc.lock, which holds the hash of every output, and every small metrics file."""
+    lock = yaml.safe_load((folder / "dvc.lock").read_text())
+    return lock | {file.name: file.read_text() for file in (folder / "results").glob("*.json")}
+
+
+@pytest.mark.slow
+def test_a_finished_run_does_nothing_again(finished):
+    assert "up to date" in finish(finished)
+
+
+@pytest.mark.slow
+def test_another_clone_finds_the_same_bytes(finished, clone):
+    again = clone("second")
+    finish(again, "PROFILE=smoke")
+    assert found(again) == found(finished)
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_again_and_again_finds_the_same_bytes(finished, clone):
+    folder = clone("killed")
+    for seconds in KILLED_AFTER:
+        process = start(folder, "PROFILE=smoke")
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    finish(folder, "PROFILE=smoke")
+    assert found(folder) == found(finished)
+
+
+@pytest.mark.slow
+def test_one_more_seed_trains_only_itself(finished):
+    path = finished / "params.yaml"
+    path.write_text(path.read_text().replace("seeds:\n", "seeds:\n- 7\n"))
+    output = finish(finished)
+    ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+    assert ran == ["finetune@7", "generate@7", "evaluate@7", "report"]
+
+
+@pytest.mark.slow
+def test_the_shipped_base_beats_linear_predictors_on_held_out_clips(finished):
+    measured = json.loads((finished / "results" / "base.json").read_text())
+    assert measured["largest_ratio_to_linear_between_0.1_and_0.9"] < 1
+
+
+@pytest.mark.slow
+def test_the_pipeline_runs_to_its_end_on_a_folder_of_other_music(clone):
+    """Long and short files, a latent's worth of padding, a broken one, and contrast that nobody knows."""
+    folder = clone("own music")
+    for seed, seconds in enumerate((23.0, 10.0, 4.0, 31.0, 12.5, 10.0)):
+        path = folder / "music" / f"tune {seed}.flac"
+        soundfile.write(path, tune(seed, seconds), 44100)
+        path.with_suffix(".txt").write_text(f"tune number {seed}")
+    (folder / "music" / "broken.wav").write_bytes(b"no music")
+    (folder / "music" / "broken.txt").write_text("said to be music")
+    finish(folder, "PROFILE=smoke", "DATA=folder")
+    assert (folder / "report" / "index.html").stat().st_size > 10_000
+    summary = json.loads((folder / "artifacts" / "corpus" / "summary.json").read_text())
+    assert summary["sources_by_status"] == {"ok": 6, "unreadable": 1}
+    census = pd.read_parquet(folder / "artifacts" / "census" / "census.parquet")
+    assert set(census["contrast_source"]) == {"measured"}
+    assert "up to date" in finish(folder)
+    (folder / "music" / "broken.wav").unlink()
+    assert "Running stage 'prepare'" in finish(folder)
