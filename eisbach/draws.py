@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from eisbach import flow
-from eisbach.data.latents import Latents, order
+from eisbach.data.latents import Latents
 from eisbach.params import Finetune
 from eisbach.seeds import torch_generator
 
 
 @dataclass(frozen=True)
 class Draw:
-    clips: Latents
+    clips: Latents  # cut to the longest; its mask says which positions count
     noise: Tensor  # [B, C, T]
     t: Tensor  # [B]
     dropped: Tensor  # [B] bool: conditioning left out
@@ -21,10 +21,9 @@ class Draw:
 
 def draw(data: Latents, settings: Finetune, seed: int, step: int) -> Draw:
     """The draws of `step`."""
-    clips = data.rows(order(len(data), settings.batch, seed, step))
+    clips = data.batch(settings.batch, seed, step)
     generator = torch_generator(seed, "finetune", step)
-    length = clips.latents.shape[-1]
-    t = flow.shift(flow.truncated_logit_normal_t(len(clips), generator), length)
+    t = flow.shift(flow.truncated_logit_normal_t(len(clips), generator), clips.mask.sum(1))
     noise = torch.randn(clips.latents.shape, generator=generator)
     dropped = torch.rand(len(clips), generator=generator) < settings.cfg_dropout
     return Draw(clips, noise, t, dropped)

@@ -95,7 +95,9 @@ def calibrate(
         with torch.no_grad():
             (output,), target = _velocities(model, shared)
             for arm, leader in frozen.items():
-                factor = weightings[leader](output, target, shared.t, None, clean=shared.clips.latents, step=step)
+                factor = weightings[leader](
+                    output, target, shared.t, shared.clips.mask, clean=shared.clips.latents, step=step
+                )
                 weightings[arm].calibrate(factor, shared.t, step)
 
 
@@ -134,7 +136,7 @@ def _gradients(
     totals, records = [], {}
     for arm, own in zip(arms, outputs.unbind(0), strict=True):
         total, telemetry = objective(
-            own, target, shared.t, None, weightings[arm], clean=shared.clips.latents, step=step
+            own, target, shared.t, shared.clips.mask, weightings[arm], clean=shared.clips.latents, step=step
         )
         records[arm] = {
             "step": step,
