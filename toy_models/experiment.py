@@ -154,13 +154,10 @@ class Setting:
         }
 
     def _pictured(self, samples: Tensor, stack: Stack, facts: dict) -> pd.DataFrame:
-        """Samples in the plane of each arm of the block's first seed, one row a sample; and as many exact ones."""
+        """Samples in the plane of each arm of the block's first seed, one row a sample."""
         if self.law.shape != (1, 2):
             return pd.DataFrame()
         points = samples.unflatten(0, (len(stack.arms), len(self.seeds)))[:, 0, :PICTURED, 0]
         who = outcomes.models(stack.arms, self.seeds[:1]).assign(**facts)
         rows = who.loc[who.index.repeat(points.shape[1])].reset_index(drop=True)
-        rows = rows.assign(x=points[..., 0].flatten().numpy(), y=points[..., 1].flatten().numpy())
-        truth = pd.DataFrame({"x": self.exact[:PICTURED, 0, 0], "y": self.exact[:PICTURED, 0, 1]})
-        truth = truth.assign(arm="exact", lam=math.nan, seed=self.seeds[0], **facts)
-        return pd.concat([rows, truth[rows.columns]], ignore_index=True).astype({"x": "float64", "y": "float64"})
+        return rows.assign(x=points[..., 0].flatten().double().numpy(), y=points[..., 1].flatten().double().numpy())

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from eisbach.barrier import barrier_weight
 from eisbach.params import Toys
+from eisbach.seeds import torch_generator
 from toy_models import outcomes, trajectories
 from toy_models.arms import Arm
 from toy_models.heldout import Heldout, Measured, heldout
@@ -56,7 +57,18 @@ def analytic(seeds: Sequence[int], settings: Toys) -> dict[str, pd.DataFrame]:
     return {
         "outcomes": pd.concat(tables, ignore_index=True),
         "weights": pd.concat(curves, ignore_index=True),
+        "draws": pd.concat([pd.DataFrame(), *(exact_draws(name) for name in settings.regimes)], ignore_index=True),
     }
+
+
+def exact_draws(name: str, count: int = 400) -> pd.DataFrame:
+    """Draws of a law in the plane, rows of the table of draws; none of curves."""
+    law = law_of(name)
+    if law.shape != (1, 2):
+        return pd.DataFrame()
+    points, _ = law.sample(count, torch_generator(0, "toy exact draws"))
+    facts = {"arm": "exact", "lam": float("nan"), "seed": 0, **_facts(name)}
+    return pd.DataFrame({"x": points[:, 0, 0], "y": points[:, 0, 1]}).assign(**facts)
 
 
 def _facts(name: str) -> dict[str, str]:
