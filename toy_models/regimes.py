@@ -38,7 +38,7 @@ def curves(channels: int) -> Regime:
     recipes = {"adamw": Recipe("adamw", 4e-3, batch=32), "sgd": Recipe("sgd", 3e-2, batch=32)}
     network = Mixer(channels, 16, width=48)
     base = (lambda: trajectories.curves(channels, centres=(0.3, 0.7), width=0.6)) if channels == 2 else None
-    return Regime(lambda: trajectories.curves(channels), network, recipes, short=100, converged=800, base=base)
+    return Regime(lambda: trajectories.curves(channels), network, recipes, short=100, converged=1000, base=base)
 
 
 REGIMES = {
