@@ -1,6 +1,6 @@
 """How much faster 64 models train as one tensor program than one after the other, and how far the two differ.
 
-`python -m benchmarks.toys` from the project's root: both ways in one process on one thread, one after the other, so that
+`python -m benchmarks.toys` from the project's root: both ways in one process on one thread, back to back, so that
 their ratio does not hang on how busy the machine is. Times are CPU seconds. The loop trains the same models by the
 same code, a stack of one each. The last column is the largest difference of any weight after the steps.
 """
