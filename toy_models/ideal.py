@@ -20,7 +20,6 @@ from toy_models.regimes import ANALYTIC, REGIMES
 
 CHANNELS, POSITIONS = 64, 32  # of the closed-form regime
 EXACT = Arm("baseline")  # its velocity is what the plain loss leads to
-CURVE = 200  # draws of each class at each time of an ideal curve
 
 
 def law_of(name: str) -> Mixture:
@@ -36,7 +35,7 @@ def measured(held: Heldout) -> Measured:
     return Measured(*parts)
 
 
-def weight_curve(name: str, seed: int = 0, count: int = CURVE) -> pd.DataFrame:
+def weight_curve(name: str, count: int, seed: int = 0) -> pd.DataFrame:
     """The ideal w by class and t with 95 % intervals, rows of the table of weights."""
     held = heldout(law_of(name), count, seed=seed)
     who = pd.DataFrame([{"arm": "exact", "lam": float("nan"), "seed": seed, **_facts(name), "source": "closed form"}])
@@ -53,7 +52,7 @@ def analytic(seeds: Sequence[int], settings: Toys) -> dict[str, pd.DataFrame]:
         found = {name: value for name, value in found.items() if "excess_risk" not in name}  # 0 by construction
         found |= _by_kind(law, settings.heldout, seed)
         tables.append(outcomes.rows(found, _facts(ANALYTIC), [EXACT], [seed]))
-    curves = [weight_curve(name) for name in settings.regimes]
+    curves = [weight_curve(name, 4 * settings.heldout) for name in settings.regimes]
     return {
         "outcomes": pd.concat(tables, ignore_index=True),
         "weights": pd.concat(curves, ignore_index=True),
