@@ -14,7 +14,7 @@ def sample(network: Network, weights: Weights, seeds: list[int], count: int, lab
     """`count` samples of every model under one label, `[M, count, C, T]`; the arms of a seed share the noise."""
     shape = (count, network.channels, network.positions)
     x = torch.stack([torch.randn(shape, generator=torch_generator(seed, "toy samples", label)) for seed in seeds])
-    x = x.repeat(len(weights["first.weight"]) // len(seeds), 1, 1, 1)
+    x = x.repeat(len(next(iter(weights.values()))) // len(seeds), 1, 1, 1)
     labels = torch.full(x.shape[:2], label)
     for step in range(STEPS):
         t = torch.full(x.shape[:2], 1 - step / STEPS)
