@@ -1,7 +1,7 @@
 """`python -m benchmarks.calibration`: judge the judge. Writes `benchmarks/calibration/results.json`.
 
-`--repeats N` simulates fewer experiments a cell. What has as many experiments as asked for is kept, so that an interrupted
-run goes on where it stopped. At the end docs/calibration.md is written from the results.
+`--repeats N` simulates fewer experiments a cell. What has as many experiments as asked for is kept, so that an
+interrupted run goes on where it stopped. At the end docs/calibration.md is written from the results.
 """
 
 import argparse
