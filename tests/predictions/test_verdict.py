@@ -38,7 +38,7 @@ def test_a_real_effect_is_supported_with_its_mechanism(plan):
 @pytest.mark.parametrize(("planted_name", "wanted"), [(name, pair) for name, (_, pair) in labels.PLANTED.items()])
 def test_planted_effects_get_the_right_pair_at_24_seeds(planted_name, wanted):
     """The share over hundreds of experiments and three shapes is in docs/calibration.md; here are four of each."""
-    assert labels.right_share(planted_name, 24, "normal", 4) == 1, wanted
+    assert labels.right(planted_name, 24, "normal", 4)["right"] == 1, wanted
 
 
 def test_a_control_that_does_as_well_refutes_the_mechanism_by_name(plan):
