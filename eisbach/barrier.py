@@ -10,15 +10,20 @@ Shapes. `output` is `[B, C, *positions]` with one position axis or more: `[B, C,
 boolean, `[B, *positions]`, true where a position is valid; without one all are. T counts the valid positions of a
 sample. Results are `[B]`. `torch.vmap`, `torch.func`, `torch.compile` and `torch.export` work through everything here.
 
-Precision. The work is done in float64 whatever comes in, also under autocast (float32 on MPS, which has nothing
-wider). Energies and gaps come back like that; weights and factors as float32, or float64 for a float64 output.
+Precision. `output` is float16, bfloat16, float32 or float64. The work is done in float64 whatever comes in, also under
+autocast (float32 on MPS, which has nothing wider). Energies and gaps come back like that; weights and factors as
+float32, or float64 for a float64 output.
 
 Conventions.
 - A masked position takes no part: whatever it holds, NaN and inf included, no bit of the result depends on it.
 - With no valid position or a single one there is nothing to compare: gap 1, weight 1, gradient 0.
-- An exactly flat sample has gap 0 and weight 0. Eq. 4 has a cusp there; its gradient is taken as 0.
-- NaN or inf in a valid position makes that sample's weight NaN (under reduction "batch", every sample's). It is never
-  replaced by a number: a training loop must refuse a loss that is not finite before its optimiser moves.
+- An exactly flat sample has gap 0 and weight 0, and so has one whose gap is below the smallest normal number (2e-308;
+  1e-38 on MPS). Eq. 4 has a cusp there; its gradient is taken as 0.
+- Beside the cusp the attached gradient has no bound: dw/dy is about w^2 y / (C times the spread of the energies). It is
+  the true one, up to inf where `output`'s dtype holds no number that large, never NaN; masked positions get exactly 0.
+- NaN or inf in a valid position, or a y whose square overflows (1e154; 1e19 on MPS), makes that sample's weight NaN
+  (under reduction "batch", every sample's). It is never replaced by a number: a training loop must refuse a loss that
+  is not finite before its optimiser moves.
 - A wrong shape, dtype or setting raises ValueError.
 """
 
@@ -34,11 +39,11 @@ def position_energy(output: Tensor) -> Tensor:
     """Eq. 1: the mean square over channels, `[B, C, *positions]` -> `[B, *positions]`, in float64 (float32 on MPS).
 
     float64, because the belief lives in differences between positions, which may be 1e-6 of the energies themselves:
-    energies rounded to float32 have already lost the digits that `belief_gap` keeps.
+    energies rounded to float32 have already lost the digits that `belief_gap` keeps. Positions that hold the same
+    channels have the same energy to the last bit, wherever they stand.
     """
     _check_output(output)
-    precision = torch.float32 if output.device.type == "mps" else torch.float64
-    return output.to(precision).square().mean(dim=1)
+    return _sum_of_channels(output.to(widest_float(output.device)).square()) / output.shape[1]
 
 
 def belief_gap(output: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -48,7 +53,7 @@ def belief_gap(output: Tensor, mask: Tensor | None = None) -> Tensor:
     position, 0 a uniform belief; with fewer than two valid positions the gap is 1 by convention.
     """
     _check_output(output)
-    _check_mask(output, mask)
+    check_mask(output, mask)
     if mask is None:
         mask = torch.ones_like(output[:, 0], dtype=torch.bool)
     else:
@@ -62,8 +67,11 @@ def belief_gap(output: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def weight_of_gap(gap: Tensor) -> Tensor:
-    """Eq. 4 for a gap 1 - B of any shape in [0, 1]: w = 1 / (1 - log gap), 0 at 0, 1 at 1, rising in between."""
-    flat = gap == 0
+    """Eq. 4 for a gap 1 - B of any shape in [0, 1]: w = 1 / (1 - log gap), 0 at 0, 1 at 1, rising in between.
+
+    A subnormal gap counts as 0: it has lost its digits, and its derivative 1 / gap overflows.
+    """
+    flat = gap < torch.finfo(gap.dtype).tiny
     return torch.where(flat, 0, 1 / (1 - torch.where(flat, 1, gap).log()))  # the inner 1 keeps 0/0 out of the gradient
 
 
@@ -86,12 +94,16 @@ def barrier_factor(
     gives all of them the weights' mean (samples without valid positions included).
     """
     check_lam(lam)
-    if reduction not in ("sample", "batch"):
-        raise ValueError(f"reduction must be 'sample' or 'batch'; got {reduction!r}")
+    check_reduction(reduction)
     weight = barrier_weight(output, mask, detach=detach)
     if reduction == "batch":
         weight = weight.mean().expand_as(weight)
     return (1 - lam) + lam * weight
+
+
+def widest_float(device: torch.device) -> torch.dtype:
+    """float64, or float32 on MPS."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def check_lam(lam: float) -> None:
@@ -100,18 +112,51 @@ def check_lam(lam: float) -> None:
         raise ValueError(f"lam must lie in [0, 1]; got {lam}")
 
 
+def check_reduction(reduction: str) -> None:
+    """Raise ValueError unless `reduction` is "sample" or "batch"."""
+    if reduction not in ("sample", "batch"):
+        raise ValueError(f"reduction must be 'sample' or 'batch'; got {reduction!r}")
+
+
+def check_mask(output: Tensor, mask: Tensor | None) -> None:
+    """Raise ValueError unless `mask` is None or boolean and shaped as `output` without its channels."""
+    if mask is None:
+        return
+    if mask.dtype != torch.bool:
+        raise ValueError(f"mask must be boolean, true where a position is valid; got {mask.dtype}")
+    expected = (output.shape[0], *output.shape[2:])
+    if tuple(mask.shape) != expected:
+        raise ValueError(f"mask must have shape [B, *positions] = {expected}; got {tuple(mask.shape)}")
+
+
+def _sum_of_channels(values: Tensor) -> Tensor:
+    """`[B, C, ...]` -> `[B, ...]`, the channels added in one order at every position.
+
+    `Tensor.sum` adds in an order that depends on the lane of the vector register a position falls into, so the energies
+    of a flat output would differ in their last bits, and a weight of 0.01 would come of it instead of 0.
+    """
+    for _ in range(int(values.shape[1] - 1).bit_length()):
+        half = values.shape[1] // 2
+        left_over = values[:, 2 * half :]
+        values = values[:, :half] + values[:, half : 2 * half]
+        if left_over.shape[1]:
+            values = torch.cat([values, left_over], dim=1)
+    return values.squeeze(1)
+
+
 def _divergence(energy: Tensor, mask: Tensor, count: Tensor) -> Tensor:
     """K = KL(softmax(energy) || uniform) over the valid positions, `[B, S]`, `[B, S]`, `[B]` -> `[B]`.
 
     With l = log(T p), K = mean of phi(l) = l e^l - (e^l - 1), because e^l has mean 1: every term is non-negative and
     second order in l, so nothing cancels, and an error of the shift common to all l enters as its square.
-    The energies are shifted by their mean, or by 30 below their maximum where that is larger: the exponentials then
-    cannot overflow and their mean is at least 1. Masked energies are 0 and no energy is lower, so they do not disturb
-    sum and maximum.
+    The energies are taken from their maximum, where equal ones give exactly 0, and then from their mean, or from 30
+    below the maximum where that is higher: the exponentials then cannot overflow and their mean is at least 1. Masked
+    energies are 0 and no energy is lower, so they do not disturb the maximum.
     """
     count = count.clamp(min=1).unsqueeze(1)
-    shift = torch.maximum(energy.sum(1, keepdim=True) / count, energy.amax(1, keepdim=True) - 30).detach()
-    centred = torch.where(mask, energy - shift, 0)  # masked: expm1(0) = phi(0) = 0
+    below = torch.where(mask, energy - energy.amax(1, keepdim=True).detach(), 0)
+    shift = (below.sum(1, keepdim=True) / count).clamp(min=-30).detach()
+    centred = torch.where(mask, below - shift, 0)  # masked: expm1(0) = phi(0) = 0
     log_ratio = centred - torch.log1p(torch.expm1(centred).sum(1, keepdim=True) / count)
     return torch.where(mask, _phi(log_ratio), 0).sum(1) / count.squeeze(1)
 
@@ -135,15 +180,5 @@ def _check_output(output: Tensor) -> None:
             "output must be [B, C, *positions] with at least one channel and one position; "
             f"got shape {tuple(output.shape)}"
         )
-    if not output.is_floating_point():
-        raise ValueError(f"output must hold floating-point numbers; got {output.dtype}")
-
-
-def _check_mask(output: Tensor, mask: Tensor | None) -> None:
-    if mask is None:
-        return
-    if mask.dtype != torch.bool:
-        raise ValueError(f"mask must be boolean, true where a position is valid; got {mask.dtype}")
-    expected = (output.shape[0], *output.shape[2:])
-    if tuple(mask.shape) != expected:
-        raise ValueError(f"mask must have shape [B, *positions] = {expected}; got {tuple(mask.shape)}")
+    if output.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        raise ValueError(f"output must be float16, bfloat16, float32 or float64; got {output.dtype}")

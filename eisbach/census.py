@@ -13,7 +13,7 @@ from eisbach.metrics.loss_by_t import grid
 from eisbach.models.velocity import predict
 from eisbach.objective import per_sample_loss
 
-COLUMNS = ("clip_id", "contrast", "contrast_class")
+COLUMNS = ("clip_id", "contrast", "contrast_class", "contrast_source")
 SHARES = (1 / 4, 1 / 2, 1.0)  # of the channels and of the positions that `vary` keeps
 SCALES = (0.25, 0.5, 1.0, 2.0)  # of the output
 
@@ -43,6 +43,11 @@ def measure(t: float, clips: Latents, output: Tensor, target: Tensor, lam: float
             "loss": per_sample_loss(output, target, mask).numpy(),
         }
     )
+
+
+def census(model: nn.Module, data: Latents, times: list[float], lam: float, seed: int) -> pd.DataFrame:
+    """One row per (t, clip): `measure` over all of `outputs`."""
+    return pd.concat([measure(*found, lam) for found in outputs(model, data, times, seed)], ignore_index=True)
 
 
 def vary(t: float, clips: Latents, output: Tensor) -> pd.DataFrame:

@@ -16,13 +16,19 @@ def prompts(heldout: Latents, count: int) -> Latents:
     return heldout.rows(torch.from_numpy(ranked.copy())[places])
 
 
-def generate(model: nn.Module, clips: Latents, steps: int, cfg_scale: float, noise_seed: int) -> Tensor:
-    """Latents [P, C, T] for the P conditions of `clips`; noise p derives from (noise_seed, p) alone."""
+def generate(model: nn.Module, clips: Latents, noises: int, steps: int, cfg_scale: float, noise_seed: int) -> Tensor:
+    """Latents [P, N, C, T]: `noises` samples for each of the P conditions of `clips`.
+
+    The noise of sample (p, n) derives from (noise_seed, p, n) alone: more samples leave the others as they were.
+    """
     shape = clips.latents.shape[1:]
-    noise = torch.stack(
-        [torch.randn(shape, generator=torch_generator(noise_seed, "sample", place)) for place in range(len(clips))]
-    )
-    velocity = guided(
-        lambda x, t: predict(model, x, t, clips), lambda x, t: unconditional(model, x, t, clips), cfg_scale
-    )
-    return euler(velocity, noise, steps)
+    samples = []
+    for index in range(noises):
+        noise = torch.stack(
+            [torch.randn(shape, generator=torch_generator(noise_seed, "sample", p, index)) for p in range(len(clips))]
+        )
+        velocity = guided(
+            lambda x, t: predict(model, x, t, clips), lambda x, t: unconditional(model, x, t, clips), cfg_scale
+        )
+        samples.append(euler(velocity, noise, steps))
+    return torch.stack(samples, 1)

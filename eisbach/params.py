@@ -1,12 +1,13 @@
 """params.yaml -> frozen dataclasses. An unknown or ill-typed key is an error that names it."""
 
 import json
+import math
 from dataclasses import field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from eisbach.errors import UserError
@@ -15,13 +16,56 @@ section = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 
 
 @section
+class Scores:
+    """Public-domain scores, arranged with a known amount of contrast and rendered."""
+
+    kind: Literal["scores"] = "scores"
+    path: str = "eisbach/data/pieces.json"  # which scores of music21's corpus
+    soundfont: str = ""  # empty: the one that pretty_midi carries
+
+
+@section
+class MusicCaps:
+    """The clips that the paper trained on, as far as the site still has them. docs/data.md says what may be done."""
+
+    kind: Literal["musiccaps"] = "musiccaps"
+    path: str = "music"  # a folder with musiccaps-public.csv; without one the table is fetched from the hub
+    rows: int = 5521  # what the table must have
+    subset: Literal["all", "train", "eval", "balanced"] = "all"
+    limit: int = 0  # at most so many clips, in a seeded order; 0: all
+    among: str = ""  # another run's status.parquet: only clips that it had
+    cookies: str = ""  # a cookies.txt, for what the site shows to its users only
+    workers: int = 4
+    attempts: int = 4  # per clip and run, where the fault may pass
+    backoff_seconds: float = 2.0  # before the second attempt; doubled before each further one
+    timeout_seconds: float = 30.0
+    heldout_share: float = 0.2  # of the clips, for a subset on one side of the official division
+    min_coverage: float = 0.7  # of the clips asked for
+
+
+@section
+class Folder:
+    """Audio files with captions, or latents that Stability's pre_encode_dataset.py made."""
+
+    kind: Literal["folder"] = "folder"
+    path: str = "music"
+    captions: str = ""  # a CSV or JSONL table in the folder; empty: metadata.csv, metadata.jsonl, or .txt files
+    group: str = ""  # a column of that table whose values must not be shared between splits; empty: each file alone
+    licence: str = "unknown"  # of files whose table does not say
+    min_seconds: float = 1.0  # shorter clips are left out
+    silence_db: float = -60.0  # RMS below which a clip is silent
+    heldout_share: float = 0.2  # of the groups that the table does not assign
+    min_coverage: float = 0.5  # of the files found
+
+
+@section
 class Prepare:
-    """The corpus of rendered scores. Counts are clips; every piece belongs to one split."""
+    """The corpus. `clips` counts clips by split: so many are rendered; of recorded music at most so many are taken."""
 
     seed: int = 0
     clip_seconds: float = 10.0
     clips: dict[str, int] = field(default_factory=lambda: {"base": 64, "finetune": 192, "heldout": 96})
-    soundfont: str = ""  # empty: the one that pretty_midi carries
+    corpus: Annotated[Scores | MusicCaps | Folder, Field(discriminator="kind")] = field(default_factory=Scores)
 
 
 @section
@@ -39,6 +83,7 @@ class Arm:
 
     weighting: str
     settings: dict[str, float | str] = field(default_factory=dict)
+    follows: str = "barrier"  # the arm whose factors `constant`, `timestep` and `trace` replay
 
 
 @section
@@ -54,16 +99,42 @@ class Finetune:
     batch: int = 4
     steps: int = 100
     cfg_dropout: float = 0.1
+    norm_gradient: Literal["attached", "detached"] = "attached"  # through DoRA's norm: Stability's, or PEFT's
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip_norm: float = 0.0  # of each arm's gradient; 0: none
+    calibration_steps: int = 100  # steps whose draws freeze `constant` and `timestep`, under the untrained base
+    arms_per_pass: int = 0  # arms that share a pass over the base; 0: all. Costs memory, changes no result
+    save_every: int = 25  # steps between states to resume from
+
+    def lam(self, arm: str) -> float:
+        """The lambda of an arm, of an arm that replays another that of the other, NaN where there is none."""
+        own = self.arms[arm]
+        if "lam" in own.settings or own.weighting not in ("constant", "timestep", "trace"):
+            return float(own.settings.get("lam", math.nan))
+        return self.lam(own.follows)
 
 
 @section
 class Generate:
-    """Samples of every arm for fixed prompts, from the same noise."""
+    """Samples of every arm for fixed prompts, from the same noises."""
 
     prompts: int = 6
+    noises: int = 3  # samples of each prompt
     steps: int = 25
     cfg_scale: float = 3.0
     noise_seed: int = 0
+
+
+@section
+class Evaluate:
+    """The held-out grid on which every arm is measured, and what its samples are measured with."""
+
+    clips: int = 48  # of the split heldout, evenly spaced over contrast
+    times_per_tenth: int = 1
+    seed: int = 0
+    similarity: Literal["mel", "chroma", "latents"] = "mel"  # features of the self-similarity matrix
+    embedders: list[Literal["musicnn", "yamnet"]] = field(default_factory=lambda: ["musicnn", "yamnet"])
+    clap: str = ""  # a folder with LAION-CLAP's weights in the hub's layout; empty: not measured
 
 
 @section
@@ -73,6 +144,23 @@ class Census:
     times_per_tenth: int = 2
     lam: float = 0.5
     seed: int = 0
+
+
+@section
+class Toys:
+    """Toy models with known truth. Seeds 1000 and above are for development."""
+
+    seeds: list[int] = field(default_factory=lambda: list(range(12)))
+    regimes: list[str] = field(default_factory=lambda: ["analytic"])
+    arms: list[str] = field(default_factory=lambda: ["baseline", "barrier"])
+    lam: float = 0.5
+    lams: list[float] = field(default_factory=lambda: [0.5])
+    swept: list[str] = field(default_factory=lambda: ["barrier"])  # arms that take every lambda of `lams`, not `lam`
+    sgd_arms: list[str] = field(default_factory=list)  # arms trained by SGD too, at `lam`
+    length: float = 1.0  # share of each regime's training steps
+    samples: int = 256
+    heldout: int = 48  # draws of each class at each of twenty times
+    block: int = 4  # seeds trained together
 
 
 @section
@@ -101,8 +189,10 @@ class Params:
     base: Base = field(default_factory=Base)
     finetune: Finetune = field(default_factory=Finetune)
     generate: Generate = field(default_factory=Generate)
+    evaluate: Evaluate = field(default_factory=Evaluate)
     census: Census = field(default_factory=Census)
     pretrain: Pretrain = field(default_factory=Pretrain)
+    toys: Toys = field(default_factory=Toys)
 
 
 def load(path: str | Path = "params.yaml") -> Params:
@@ -125,7 +215,10 @@ def load(path: str | Path = "params.yaml") -> Params:
 
 
 def _fault(fault: dict) -> str:
-    key = ".".join(map(str, fault["loc"]))
+    loc = fault["loc"]
+    if loc[:2] == ("prepare", "corpus"):
+        loc = loc[:2] + loc[3:]  # pydantic names the kind there, which is no key
+    key = ".".join(map(str, loc))
     if fault["type"] == "unexpected_keyword_argument":
         return f"unknown key '{key}'"
     return f"'{key}' is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from eisbach import checkpoint, flow
-from eisbach.data.latents import Latents, order
+from eisbach.data.latents import Latents
 from eisbach.models.conditioning import dit_inputs
 from eisbach.params import Pretrain
 from eisbach.seeds import torch_generator
@@ -69,7 +69,7 @@ def pretrain(model: nn.Module, data: Latents, settings: Pretrain, path: Path) ->
     )
     first = _restore(path, settings, parameters, averages, optimizer)
     for step in range(first, settings.steps):
-        batch = data.rows(order(len(data), settings.batch, settings.seed, step))
+        batch = data.batch(settings.batch, settings.seed, step)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
         loss = batch_loss(model, batch, settings, step)

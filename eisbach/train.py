@@ -1,44 +1,27 @@
 """The paired training loop: all arms of one seed see the same clips, noise, t and conditioning dropout.
 
-A generator of records; the caller owns logging and stopping.
+A generator of records; the caller owns logging and stopping. Killed at any point and started again with the same
+arguments, it ends with the same bits.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from eisbach import flow
-from eisbach.adapters.peft_arms import PairedAdapters
-from eisbach.data.latents import Latents, order
+from eisbach import flow, resume
+from eisbach.adapters.paired import PairedAdapters
+from eisbach.data.latents import Latents
+from eisbach.draws import Draw, draw
 from eisbach.errors import UserError
-from eisbach.models.velocity import predict
+from eisbach.models.conditioning import dit_inputs
 from eisbach.objective import objective
 from eisbach.params import Finetune
-from eisbach.seeds import torch_generator
 from eisbach.weighting import Weighting
 
-
-@dataclass(frozen=True)
-class Draw:
-    """What a step shares between arms."""
-
-    clips: Latents
-    noise: Tensor  # [B, C, T]
-    t: Tensor  # [B]
-    dropped: Tensor  # [B] bool: conditioning left out
-
-
-def draw(data: Latents, settings: Finetune, seed: int, step: int) -> Draw:
-    """The draws of `step`, a function of (seed, step) and nothing else."""
-    clips = data.rows(order(len(data), settings.batch, seed, step))
-    generator = torch_generator(seed, "finetune", step)
-    length = clips.latents.shape[-1]
-    t = flow.shift(flow.truncated_logit_normal_t(len(clips), generator), length)
-    noise = torch.randn(clips.latents.shape, generator=generator)
-    dropped = torch.rand(len(clips), generator=generator) < settings.cfg_dropout
-    return Draw(clips, noise, t, dropped)
+INERT = 1e-6  # of the base's norm: an adapter that moved less has not learned
 
 
 def finetune(
@@ -48,36 +31,187 @@ def finetune(
     data: Latents,
     settings: Finetune,
     seed: int,
+    path: Path | None = None,
 ) -> Iterator[dict]:
     """Train the adapter of every arm in `weightings` in place; yield one record per (step, arm).
 
-    A record has `step`, `arm`, `objective` (the scalar that the optimiser saw), and for each sample `clip_id`, `t` and
-    the telemetry of `eisbach.objective`, [B] each. Raises UserError naming the clips when a loss is not finite, before
-    the optimiser moves.
+    A record has `step`, `arm`, `objective` (the scalar that the optimiser saw), `grad_norm` (of the adapter, before
+    clipping), and for each sample `clip_id`, `t` and the telemetry of `eisbach.objective`, [B] each.
+
+    With `path` the state is kept there every `settings.save_every` steps and at the end; a run that finds one there
+    yields the records of the steps that are done, as they were, and continues. The caller removes the file.
+    Raises UserError when that file belongs to other settings, data or base, and, naming arm, step and clips, when a
+    loss or a gradient is not finite: no optimiser has moved in that step.
     """
-    optimizers = {
-        arm: torch.optim.AdamW(
-            adapters.parameters(arm).values(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
-        )
-        for arm in weightings
-    }
-    for step in range(settings.steps):
+    leaders = _leaders(weightings, settings)
+    optimizers = {arm: _optimizer(adapters, arm, weightings[arm], settings) for arm in weightings}
+    run = resume.Run(adapters, weightings, optimizers, resume.config(adapters.dit, data, settings, weightings, seed))
+    first = 0 if path is None else run.restore(path)
+    yield from run.records(data, settings, seed)
+    if first == 0:
+        calibrate(model, adapters, weightings, leaders, data, settings, seed)
+    for step in range(first, settings.steps):
         shared = draw(data, settings, seed, step)
-        noisy = flow.interpolate(shared.clips.latents, shared.noise, shared.t)
-        target = flow.velocity(shared.clips.latents, shared.noise)
-        names = shared.clips.clips["clip_id"].tolist()
-        for arm, weighting in weightings.items():
-            adapters.activate(arm)
-            output = predict(model, noisy, shared.t, shared.clips, dropped=shared.dropped)
-            total, telemetry = objective(
-                output, target, shared.t, None, weighting, clean=shared.clips.latents, step=step
+        records = {}
+        for arms in passes(weightings, leaders, settings.arms_per_pass):
+            records |= _gradients(model, adapters, arms, weightings, leaders, shared, step)
+        for arm, record in records.items():
+            record["grad_norm"] = _checked_norm(adapters, arm, weightings[arm], settings.clip_norm, record)
+        for optimizer in optimizers.values():
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        run.add([records[arm] for arm in weightings])
+        if path is not None and ((step + 1) % settings.save_every == 0 or step + 1 == settings.steps):
+            run.save(path, step + 1)
+        yield from (records[arm] for arm in weightings)
+    _warn_of_inert(adapters, weightings)
+
+
+def passes(weightings: Mapping[str, Weighting], leaders: Mapping[str, str], size: int) -> list[tuple[str, ...]]:
+    """The arms in groups of at most `size` (0: all at once), followers after the arms that they follow."""
+    arms = sorted(weightings, key=lambda arm: arm in leaders)
+    size = size or len(arms)
+    return [tuple(arms[start : start + size]) for start in range(0, len(arms), size)]
+
+
+def calibrate(
+    model: nn.Module,
+    adapters: PairedAdapters,
+    weightings: Mapping[str, Weighting],
+    leaders: Mapping[str, str],
+    data: Latents,
+    settings: Finetune,
+    seed: int,
+) -> None:
+    """Freeze `constant` and `timestep` beforehand: on the factors that the arm they follow would give the base model,
+    at the draws of the first `calibration_steps` steps of this seed. Nothing is trained.
+    """
+    frozen = {arm: leader for arm, leader in leaders.items() if hasattr(weightings[arm], "frozen")}
+    if not frozen:
+        return
+    adapters.activate(next(iter(weightings)))  # untrained: the base's output
+    for step in range(min(settings.calibration_steps, settings.steps)):
+        shared = draw(data, settings, seed, step)
+        with torch.no_grad():
+            (output,), target = _velocities(model, shared)
+            for arm, leader in frozen.items():
+                factor = weightings[leader](output, target, shared.t, None, clean=shared.clips.latents, step=step)
+                weightings[arm].calibrate(factor, shared.t, step)
+
+
+def _velocities(model: nn.Module, shared: Draw, arms: int = 1) -> tuple[Tensor, Tensor]:
+    """The velocities `[arms, B, C, T]` of the stacked active arms at a draw, and the target `[B, C, T]`.
+
+    Conditions are embedded once, for B rows, then repeated: the embedder's product would round by the number of rows.
+    """
+    clips, data = shared.clips, shared.clips.latents
+    inputs = dit_inputs(
+        model, clips.states.float(), clips.token_mask, clips.seconds, data.shape[-1], dropped=shared.dropped
+    )
+    inputs = {name: _repeated(value, arms) if isinstance(value, Tensor) else value for name, value in inputs.items()}
+    noisy = _repeated(flow.interpolate(data, shared.noise, shared.t), arms)
+    output = model.model(noisy, _repeated(shared.t, arms), **inputs, use_checkpointing=False)
+    return output.unflatten(0, (arms, -1)), flow.velocity(data, shared.noise)
+
+
+def _repeated(tensor: Tensor, count: int) -> Tensor:
+    return tensor.repeat(count, *[1] * (tensor.dim() - 1))
+
+
+def _gradients(
+    model: nn.Module,
+    adapters: PairedAdapters,
+    arms: tuple[str, ...],
+    weightings: Mapping[str, Weighting],
+    leaders: Mapping[str, str],
+    shared: Draw,
+    step: int,
+) -> dict[str, dict]:
+    """One pass of `arms` over the base: their gradients, and a record of each."""
+    adapters.activate(*arms)
+    outputs, target = _velocities(model, shared, len(arms))
+    names = shared.clips.clips["clip_id"].tolist()
+    totals, records = [], {}
+    for arm, own in zip(arms, outputs.unbind(0), strict=True):
+        total, telemetry = objective(
+            own, target, shared.t, None, weightings[arm], clean=shared.clips.latents, step=step
+        )
+        records[arm] = {
+            "step": step,
+            "arm": arm,
+            "objective": total.item(),
+            "clip_id": names,
+            "t": shared.t,
+            **telemetry,
+        }
+        if not torch.isfinite(total):
+            raise UserError(_refusal("loss", total.item(), records[arm]))
+        totals.append(total)
+        for follower, leader in leaders.items():
+            if leader == arm and not hasattr(weightings[follower], "frozen"):
+                weightings[follower].calibrate(telemetry["factor"], shared.t, step)
+    torch.stack(totals).sum().backward()
+    return records
+
+
+def _leaders(weightings: Mapping[str, Weighting], settings: Finetune) -> dict[str, str]:
+    """Arm -> the arm it follows, for those that replay another's factors. Raises UserError when that is none."""
+    found = {}
+    for arm, weighting in weightings.items():
+        if not hasattr(weighting, "calibrate"):
+            continue
+        leader = settings.arms[arm].follows
+        if leader not in weightings or hasattr(weightings[leader], "calibrate"):
+            raise UserError(
+                f"finetune.arms.{arm} replays the arm '{leader}', which is not among the arms that it can replay; "
+                f"name one as finetune.arms.{arm}.follows in params.yaml"
             )
-            if not torch.isfinite(total):
-                raise UserError(
-                    f"the loss of arm '{arm}' at step {step} is {total.item()} on clips {', '.join(names)}; "
-                    "lower finetune.lr in params.yaml or remove the clips"
-                )
-            optimizers[arm].zero_grad(set_to_none=True)
-            total.backward()
-            optimizers[arm].step()
-            yield {"step": step, "arm": arm, "objective": total.item(), "clip_id": names, "t": shared.t, **telemetry}
+        found[arm] = leader
+    return found
+
+
+def _optimizer(adapters: PairedAdapters, arm: str, weighting: Weighting, settings: Finetune) -> torch.optim.AdamW:
+    """AdamW on the adapter; a weighting's own parameters join without decay."""
+    groups = [{"params": list(adapters.parameters(arm).values()), "weight_decay": settings.weight_decay}]
+    if own := _own_parameters(weighting):
+        groups.append({"params": own, "weight_decay": 0.0})
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
+
+
+def _own_parameters(weighting: Weighting) -> list[nn.Parameter]:
+    return list(weighting.parameters()) if isinstance(weighting, nn.Module) else []
+
+
+def _checked_norm(adapters: PairedAdapters, arm: str, weighting: Weighting, clip_norm: float, record: dict) -> float:
+    """The norm of an arm's gradient; above `clip_norm` (0: never) the gradient is scaled down to it.
+
+    Raises UserError when it is not finite, also that of the weighting's own parameters.
+    """
+    parameters = list(adapters.parameters(arm).values())
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters])
+    own = nn.utils.get_total_norm([parameter.grad for parameter in _own_parameters(weighting)])
+    if not torch.isfinite(norm + own):
+        raise UserError(_refusal("gradient", (norm + own).item(), record))
+    if clip_norm:
+        nn.utils.clip_grads_with_norm_(parameters, clip_norm, norm)
+    return norm.item()
+
+
+def _refusal(what: str, value: float, record: dict) -> str:
+    per_sample = record["loss"] * record["factor"]
+    broken = [name for name, loss in zip(record["clip_id"], per_sample, strict=True) if not torch.isfinite(loss)]
+    return (
+        f"the {what} of arm '{record['arm']}' at step {record['step']} is {value} "
+        f"on clips {', '.join(broken or record['clip_id'])}; lower finetune.lr in params.yaml or remove the clips"
+    )
+
+
+def _warn_of_inert(adapters: PairedAdapters, weightings: Mapping[str, Weighting]) -> None:
+    base = sum(layer.weight.square().sum().item() for layer in adapters.layers.values()) ** 0.5
+    for arm in weightings:
+        if (norm := adapters.delta_norm(arm)) <= INERT * base:
+            warnings.warn(
+                f"the adapter of arm '{arm}' is inert: its change of the weights has norm {norm:.3g}, "
+                f"theirs is {base:.3g}; an untrained base passes no gradient to it",
+                stacklevel=2,
+            )

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from eisbach.barrier import barrier_factor, check_lam
+from eisbach.barrier import barrier_factor, check_lam, check_reduction, widest_float
 from eisbach.seeds import torch_generator
 
 Weighting = Callable[..., Tensor]
@@ -88,6 +88,7 @@ class Barrier:
 
     def __post_init__(self):
         check_lam(self.lam)
+        check_reduction(self.reduction)
 
     def __call__(self, output: Tensor, target: Tensor, t: Tensor, mask: Tensor | None = None, **_) -> Tensor:
         return barrier_factor(output, self.lam, mask, reduction=self.reduction)
@@ -203,16 +204,25 @@ class Timestep:
     """
 
     def __init__(self, bins: int = 20):
+        if bins < 1:
+            raise ValueError(f"a curve needs one bin of t or more; got {bins}")
         self.count = torch.zeros(bins, dtype=torch.float64)
         self.t = torch.zeros(bins, dtype=torch.float64)
         self.factor = torch.zeros(bins, dtype=torch.float64)
         self.frozen = False
 
     def calibrate(self, factor: Tensor, t: Tensor, step: int) -> None:
-        """Add the barrier arm's `factor` `[B]` at times `t` `[B]`. Raises ValueError once the curve is frozen."""
+        """Add the barrier arm's `factor` `[B]` at times `t` `[B]` in [0, 1].
+
+        Raises ValueError for other shapes and times, and once the curve is frozen.
+        """
         if self.frozen:
             raise ValueError("the curve is frozen by its first use; calibrate before that, or make a new arm")
+        if factor.shape != t.shape:
+            raise ValueError(f"factor and t must both be [B]; got shapes {tuple(factor.shape)} and {tuple(t.shape)}")
         factor, t = _finite(factor), _finite(t)
+        if ((t < 0) | (t > 1)).any():
+            raise ValueError(f"t must lie in [0, 1]; got {t.min().item()} to {t.max().item()}")
         index = (t * len(self.count)).long().clamp(max=len(self.count) - 1)
         for total, values in ((self.count, torch.ones_like(t)), (self.t, t), (self.factor, factor)):
             total.index_add_(0, index, values)
@@ -223,7 +233,9 @@ class Timestep:
             raise ValueError("the curve is empty; calibrate it on the barrier arm's factors, or load its state")
         self.frozen = True
         knots, means = (total[filled] / self.count[filled] for total in (self.t, self.factor))
-        return _interpolate(t.double(), knots.to(t.device), means.to(t.device)).to(_precision(output))
+        wide = widest_float(t.device)
+        curve = (values.to(wide).to(t.device) for values in (knots, means))
+        return _interpolate(t.to(wide), *curve).to(_precision(output))
 
     def state_dict(self) -> dict[str, Tensor]:
         """`count` and the sums `t` and `factor`, `[bins]` each, and whether the curve is `frozen`."""
@@ -263,6 +275,10 @@ class MinSnr:
 
     gamma: float = 5.0
 
+    def __post_init__(self):
+        if not self.gamma > 0:
+            raise ValueError(f"gamma must be above 0; got {self.gamma}")
+
     def __call__(self, output: Tensor, target: Tensor, t: Tensor, mask: Tensor | None = None, **_) -> Tensor:
         t = t.to(_precision(output))
         return torch.minimum((1 - t).square(), self.gamma * t.square())
@@ -279,8 +295,14 @@ class LogitNormal:
     location: float = 0.0
     scale: float = 1.0
 
+    def __post_init__(self):
+        if not self.scale > 0:
+            raise ValueError(f"scale must be above 0; got {self.scale}")
+
     def __call__(self, output: Tensor, target: Tensor, t: Tensor, mask: Tensor | None = None, **_) -> Tensor:
-        t = t.double().clamp(1e-12, 1 - 1e-12)  # the density falls to 0 at both ends, its parts to 0/0
+        wide = widest_float(t.device)
+        edge = torch.finfo(wide).eps
+        t = t.to(wide).clamp(edge, 1 - edge)  # the density falls to 0 at both ends, its parts to 0/0
         standard = (torch.logit(t) - self.location) / self.scale
         density = torch.exp(-standard.square() / 2) / (self.scale * math.sqrt(2 * math.pi) * t * (1 - t))
         return density.to(_precision(output))
@@ -307,8 +329,9 @@ class Edm2(nn.Module):
 
     def penalty(self, t: Tensor) -> Tensor:
         """u(t), `[B]`: what `objective` adds to each sample's weighted loss."""
-        angle = 2 * math.pi * (t.to(self.frequency.dtype).unsqueeze(-1) * self.frequency + self.phase)
-        return self.head(math.sqrt(2) * angle.cos()).squeeze(-1)
+        angle = 2 * math.pi * (t.unsqueeze(-1) * self.frequency + self.phase)
+        features = math.sqrt(2) * angle.cos()
+        return (features * self.head.weight).sum(-1) + self.head.bias  # a matmul would be in bfloat16 under autocast
 
     def forward(self, output: Tensor, target: Tensor, t: Tensor, mask: Tensor | None = None, **_) -> Tensor:
         return torch.exp(-self.penalty(t))
@@ -320,7 +343,7 @@ def _precision(output: Tensor) -> torch.dtype:
 
 def _finite(values: Tensor) -> Tensor:
     """Detached, float64, on the CPU: the form in which the state keeps things."""
-    values = values.detach().double().cpu()
+    values = values.detach().cpu().double()  # in this order: MPS has no float64
     if not values.isfinite().all():
         raise ValueError("an arm cannot be calibrated on NaN or inf; refuse such a step before calibrating")
     return values

@@ -19,6 +19,15 @@ def tiny_config(small) -> dict:
     return config
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--system",
+        choices=["all", "analytic", "toys", "small", "medium"],
+        default="all",
+        help="the system that tests/predictions/test_systems.py runs its battery on",
+    )
+
+
 @pytest.fixture
 def tiny_model():
     """A frozen model with the shipped architecture and random weights, none of them zero."""
@@ -47,6 +56,7 @@ def tiny_archive():
             "seconds": 10.0,
             "contrast": torch.rand(count, generator=generator).tolist(),
             "contrast_class": ["flat", "middle", "contrast"] * 8,
+            "contrast_source": "arrangement",
         }
     )
     return Latents(

@@ -8,8 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import soundfile
 import yaml
+
+from tests.eisbach.data.music import tune
 
 ROOT = Path(__file__).parents[1]
 KILLED_AFTER = (4, 9, 20, 30, 45, 60)  # seconds: in the environment check, in the corpus, in and between stages
@@ -92,3 +96,24 @@ def test_one_more_seed_trains_only_itself(finished):
 def test_the_shipped_base_beats_linear_predictors_on_held_out_clips(finished):
     measured = json.loads((finished / "results" / "base.json").read_text())
     assert measured["largest_ratio_to_linear_between_0.1_and_0.9"] < 1
+
+
+@pytest.mark.slow
+def test_the_pipeline_runs_to_its_end_on_a_folder_of_other_music(clone):
+    """Long and short files, a latent's worth of padding, a broken one, and contrast that nobody knows."""
+    folder = clone("own music")
+    for seed, seconds in enumerate((23.0, 10.0, 4.0, 31.0, 12.5, 10.0)):
+        path = folder / "music" / f"tune {seed}.flac"
+        soundfile.write(path, tune(seed, seconds), 44100)
+        path.with_suffix(".txt").write_text(f"tune number {seed}")
+    (folder / "music" / "broken.wav").write_bytes(b"no music")
+    (folder / "music" / "broken.txt").write_text("said to be music")
+    finish(folder, "PROFILE=smoke", "DATA=folder")
+    assert (folder / "report" / "index.html").stat().st_size > 10_000
+    summary = json.loads((folder / "artifacts" / "corpus" / "summary.json").read_text())
+    assert summary["sources_by_status"] == {"ok": 6, "unreadable": 1}
+    census = pd.read_parquet(folder / "artifacts" / "census" / "census.parquet")
+    assert set(census["contrast_source"]) == {"measured"}
+    assert "up to date" in finish(folder)
+    (folder / "music" / "broken.wav").unlink()
+    assert "Running stage 'prepare'" in finish(folder)

@@ -1,8 +1,9 @@
-"""The audio of a corpus: one uncompressed tar of FLAC files, named by clip_id."""
+"""The audio of a corpus: one uncompressed tar of FLAC files, or NumPy files of latents, named by clip_id."""
 
 import io
 import tarfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +12,38 @@ from eisbach.errors import UserError
 from eisbach.files import replacing
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A clip that came as latents [C, T], float32."""
+
+    latents: np.ndarray
+
+
 def write(clips: Iterable[tuple[str, Path]], path: str | Path) -> None:
-    """Pack (clip_id, FLAC file) in the order given; no times or owners, so equal clips give equal bytes."""
+    """Pack (clip_id, file) in the order given; no times or owners, so equal clips give equal bytes."""
     with replacing(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as archive:
         for clip_id, file in clips:
             content = file.read_bytes()
-            member = tarfile.TarInfo(f"{clip_id}.flac")
+            member = tarfile.TarInfo(f"{clip_id}{file.suffix}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
 
 
-def read(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
+def read(path: str | Path) -> Iterator[tuple[str, np.ndarray | Encoded]]:
     """Yield (clip_id, audio [2, samples] float32 in [-1, 1]) in the order of the tar; mono is doubled.
+
+    A clip that came as latents is an Encoded instead.
 
     Raises UserError for a missing or damaged archive and for an audio file that cannot be read.
     """
     try:
         with tarfile.open(path, "r|") as archive:
             for member in archive:
-                yield Path(member.name).stem, decode(archive.extractfile(member).read(), f"{member.name} in {path}")
+                content, name = archive.extractfile(member).read(), Path(member.name)
+                if name.suffix == ".npy":
+                    yield name.stem, Encoded(np.load(io.BytesIO(content), allow_pickle=False))
+                else:
+                    yield name.stem, decode(content, f"{member.name} in {path}")
     except FileNotFoundError:
         raise UserError(f"the clips {path} are missing; run `dvc repro prepare`") from None
     except tarfile.TarError as error:

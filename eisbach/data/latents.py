@@ -1,7 +1,7 @@
 """The archive between `encode` and everything that trains: latents, text states and who they belong to."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -42,6 +42,12 @@ class Latents:
             raise UserError(f"the archive has no clips of split '{name}'; raise prepare.clips.{name} in params.yaml")
         return self.rows(index)
 
+    def batch(self, size: int, seed: int, step: int) -> "Latents":
+        """The clips of the batch at `step`, of similar length, cut to the longest of them."""
+        rows = self.rows(order(len(self), size, seed, step, self.mask.sum(1)))
+        longest = int(rows.mask.sum(1).max())
+        return replace(rows, latents=rows.latents[..., :longest], mask=rows.mask[:, :longest])
+
     @property
     def seconds(self) -> Tensor:
         """[N] the lengths shown to the model."""
@@ -70,15 +76,30 @@ def load(path: str | Path) -> Latents:
         raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro encode`") from error
 
 
-def order(count: int, batch: int, seed: int, step: int) -> Tensor:
+BUCKET = 16  # latents: lengths within one such step count as equal
+
+
+def order(count: int, batch: int, seed: int, step: int, lengths: Tensor | None = None) -> Tensor:
     """Rows of the batch at `step`: each epoch is a permutation of its own, derived from (seed, epoch).
 
     Depends on nothing but its arguments, so a resumed run needs no saved position. Batches never straddle epochs;
-    the remainder of an epoch is left out, as `drop_last` does.
+    the remainder of an epoch is left out, as `drop_last` does. With `lengths` [count] in latents, a batch comes from
+    one bucket of lengths where it can: going through the permutation, each bucket gives a batch as soon as it has
+    one, and what is left in the buckets at the end is put together.
     """
     if batch > count:
         raise UserError(f"a batch of {batch} needs at least as many clips, and there are {count}; lower the batch")
     per_epoch = count // batch
     epoch, place = divmod(step, per_epoch)
     permutation = torch.randperm(count, generator=torch_generator(seed, "order", epoch))
-    return permutation[place * batch : (place + 1) * batch]
+    if lengths is None:
+        return permutation[place * batch : (place + 1) * batch]
+    waiting: dict[int, list[int]] = {}
+    batches: list[list[int]] = []
+    for row, bucket in zip(permutation.tolist(), ((lengths - 1) // BUCKET)[permutation].tolist(), strict=True):
+        waiting.setdefault(bucket, []).append(row)
+        if len(waiting[bucket]) == batch:
+            batches.append(waiting.pop(bucket))
+    rest = [row for bucket in sorted(waiting) for row in waiting[bucket]]
+    batches += [rest[start : start + batch] for start in range(0, len(rest), batch)]
+    return torch.tensor(batches[place])

@@ -1,26 +1,34 @@
-"""The manifest: one row per clip, for every corpus alike. Core columns have fixed types; a corpus may add its own."""
+"""The manifest: one row per clip, for every corpus alike. Core columns have fixed types; a corpus may add its own.
 
+`CORE` says the types, `_schema` what must hold of the values; both are checked on writing and on reading.
+"""
+
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from eisbach.data.contrast import CLASSES
 from eisbach.errors import UserError
 from eisbach.files import replacing
 
+SOURCES = ("scores", "musiccaps", "folder")
+CONTRAST_SOURCES = ("arrangement", "measured")  # known, because the clip was made so; or a rank of loudness ranges
 CORE = pa.schema(
     [
         pa.field("clip_id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),  # the corpus: scores, musiccaps, folder
+        pa.field("source", pa.string(), nullable=False),  # the corpus
         pa.field("piece", pa.string(), nullable=False),  # what must not be shared between splits
         pa.field("split", pa.string(), nullable=False),
         pa.field("caption", pa.string(), nullable=False),
         pa.field("aspect_list", pa.list_(pa.string()), nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),
         pa.field("licence", pa.string(), nullable=False),
-        pa.field("sha256", pa.string(), nullable=False),  # of the audio file
-        pa.field("contrast", pa.float64()),  # in [0, 1]; null where it is not known
+        pa.field("sha256", pa.string(), nullable=False),  # of the clip's file
+        pa.field("contrast", pa.float64()),  # in [0, 1]; null where it is neither known nor measured
         pa.field("contrast_class", pa.string()),  # flat, middle, contrast; null likewise
+        pa.field("contrast_source", pa.string()),  # arrangement, measured; null likewise
     ]
 )
 
@@ -28,9 +36,10 @@ CORE = pa.schema(
 def write(rows: list[dict], path: str | Path) -> None:
     """Write rows as parquet, core columns first, then the corpus's own in the order of the first row.
 
-    Raises ValueError for a repeated clip_id, a missing core value or a piece in two splits: a fault of the caller.
+    Raises ValueError for rows that break the schema: a fault of the caller.
     """
-    _check(rows)
+    if not rows:
+        raise ValueError("a manifest needs at least one row")
     own = [name for name in rows[0] if name not in CORE.names]
     table = pa.table(
         {
@@ -38,13 +47,15 @@ def write(rows: list[dict], path: str | Path) -> None:
             **{name: pa.array([row[name] for row in rows]) for name in own},
         }
     )
+    if fault := _fault(table):
+        raise ValueError(f"the manifest of {rows[0].get('source')}: {fault}")
     table = table.cast(pa.schema([*CORE, *(table.schema.field(name) for name in own)]))
     with replacing(path) as temporary:
         parquet.write_table(table, temporary, compression="zstd")
 
 
 def read(path: str | Path) -> list[dict]:
-    """The rows of a manifest, in its order. Raises UserError when it is missing, damaged or lacks a core column."""
+    """The rows of a manifest, in its order. Raises UserError when it is missing, damaged or breaks the schema."""
     try:
         table = parquet.read_table(path)
     except FileNotFoundError:
@@ -53,20 +64,50 @@ def read(path: str | Path) -> list[dict]:
         raise UserError(
             f"the manifest {path} is damaged ({' '.join(str(error).split())}); run `dvc repro -f prepare`"
         ) from error
-    if missing := [name for name in CORE.names if name not in table.column_names]:
-        raise UserError(f"the manifest {path} lacks the columns {', '.join(missing)}; run `dvc repro -f prepare`")
+    if fault := _fault(table):
+        raise UserError(f"the manifest {path}: {fault}; run `dvc repro -f prepare`")
     return table.to_pylist()
 
 
-def _check(rows: list[dict]) -> None:
-    if not rows:
-        raise ValueError("a manifest needs at least one row")
-    ids = [row["clip_id"] for row in rows]
-    if len(set(ids)) < len(ids):
-        raise ValueError(f"clip_id {next(name for name in ids if ids.count(name) > 1)} stands twice in the manifest")
-    split: dict[str, str] = {}
-    for row in rows:
-        if empty := [field.name for field in CORE if not field.nullable and row.get(field.name) is None]:
-            raise ValueError(f"clip {row['clip_id']} lacks {', '.join(empty)}")
-        if split.setdefault(row["piece"], row["split"]) != row["split"]:
-            raise ValueError(f"piece {row['piece']} is both in {split[row['piece']]} and in {row['split']}")
+@cache
+def _schema():
+    """What must hold of the values. Imported here: pandera takes a second, and worker processes do without."""
+    import pandera.pandas as pandera
+
+    among = pandera.Check.isin
+    checks = {
+        "source": among(SOURCES),
+        "seconds": pandera.Check.gt(0),
+        "contrast": pandera.Check.in_range(0, 1),
+        "contrast_class": among(CLASSES),
+        "contrast_source": among(CONTRAST_SOURCES),
+    }
+    columns = {
+        field.name: pandera.Column(
+            None, checks.get(field.name), nullable=field.nullable, unique=field.name == "clip_id"
+        )
+        for field in CORE
+    }
+    one_split = pandera.Check(
+        lambda table: table.groupby("piece")["split"].transform("nunique") <= 1, name="every piece in one split"
+    )
+    return pandera.DataFrameSchema(columns, checks=one_split)
+
+
+def _fault(table: pa.Table) -> str:
+    """The first fault of a table in words; empty when there is none."""
+    import pandera.errors
+
+    if missing := [name for name in CORE.names if name not in table.column_names]:
+        return f"it lacks the columns {', '.join(missing)}"
+    try:
+        frame = table.select(CORE.names).cast(pa.schema([field.with_nullable(True) for field in CORE])).to_pandas()
+    except pa.ArrowException as error:
+        return f"a column has the wrong type ({' '.join(str(error).split())})"
+    try:
+        _schema().validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        first = error.failure_cases.iloc[0]
+        row = frame.loc[first["index"]]
+        return f"clip {row['clip_id']} of piece {row['piece']} breaks '{first['check']}' of {first['column']}"
+    return ""

@@ -14,6 +14,7 @@ from pathlib import Path
 from eisbach.errors import UserError
 from eisbach.seeds import derive
 
+LISTED = Path(__file__).with_name("pieces.json")
 SHARES = {"base": 0.6, "finetune": 0.25, "heldout": 0.15}  # of the works; fixed, so that counts move nothing
 
 
@@ -30,9 +31,15 @@ class Piece:
 
 
 @cache
-def listed() -> tuple[Piece, ...]:
-    """Every listed piece."""
-    groups = json.loads(Path(__file__).with_name("pieces.json").read_text())
+def listed(path: Path = LISTED) -> tuple[Piece, ...]:
+    """Every listed piece. Raises UserError when the list cannot be read."""
+    try:
+        groups = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"the list of scores {path} cannot be read ({error}); set 'prepare.corpus.path' in params.yaml to "
+            "eisbach/data/pieces.json"
+        ) from error
     return tuple(
         Piece(name, _work(name), group["composer"], group["era"], group["genre"], group["licence"])
         for group in groups
@@ -50,14 +57,14 @@ def split_of(work: str, seed: int) -> str:
     return split
 
 
-def ordered(split: str, seed: int) -> list[Piece]:
+def ordered(split: str, seed: int, path: Path = LISTED) -> list[Piece]:
     """The pieces of a split in the order in which its clips use them: clip k takes piece k, going round.
 
     Raises UserError for an unknown split.
     """
     if split not in SHARES:
         raise UserError(f"'prepare.clips.{split}' in params.yaml is no split; the splits are {', '.join(SHARES)}")
-    pieces = [piece for piece in listed() if split_of(piece.work, seed) == split]
+    pieces = [piece for piece in listed(path) if split_of(piece.work, seed) == split]
     return sorted(pieces, key=lambda piece: derive(seed, "order", piece.name))
 
 

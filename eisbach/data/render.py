@@ -30,12 +30,12 @@ def soundfont(path: str) -> Path:
             head = file.read(12)
     except OSError as error:
         raise UserError(
-            f"the soundfont {found} cannot be read ({error.strerror}); set 'prepare.soundfont' in params.yaml "
+            f"the soundfont {found} cannot be read ({error.strerror}); set 'prepare.corpus.soundfont' in params.yaml "
             "to an .sf2 file, or to '' for the one that pretty_midi carries"
         ) from error
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise UserError(
-            f"{found} is no soundfont (an .sf2 file begins RIFF....sfbk); correct 'prepare.soundfont' in params.yaml"
+            f"{found} is no soundfont (an .sf2 file begins RIFF....sfbk); correct 'prepare.corpus.soundfont'"
         )
     return found
 
@@ -69,7 +69,9 @@ def synthesise(midi: bytes, seconds: float, font: Path) -> np.ndarray:
     try:
         wave = render_wave_from(_read(font)[0], midi)
     except Exception as error:
-        raise UserError(f"the soundfont {font} cannot be played ({error}); change 'prepare.soundfont'") from error
+        raise UserError(
+            f"the soundfont {font} cannot be played ({error}); change 'prepare.corpus.soundfont'"
+        ) from error
     audio, rate = soundfile.read(io.BytesIO(wave), always_2d=True)
     audio = soxr.resample(audio, rate, SAMPLE_RATE).T
     length = round(seconds * SAMPLE_RATE)
@@ -86,11 +88,16 @@ def equalise(audio: np.ndarray) -> np.ndarray:
     return audio * min(_gain(RMS_DB) / rms, _gain(PEAK_DB) / peak)
 
 
+def rms_db(audio: np.ndarray) -> float:
+    """RMS of audio of any shape relative to full scale, at least FLOOR_DB."""
+    return round(float(_db(np.mean(audio**2))), 3)
+
+
 def measure(audio: np.ndarray) -> dict[str, float]:
     """RMS and peak relative to full scale, and the range of momentary loudness (95th less 10th percentile), in dB."""
     momentary = loudness(audio)
     return {
-        "rms_db": round(float(_db(np.mean(audio**2))), 3),
+        "rms_db": rms_db(audio),
         "peak_db": round(float(_db(np.abs(audio).max() ** 2)), 3),
         "loudness_range_db": round(float(np.subtract(*np.percentile(momentary, (95, 10)))), 3),
     }

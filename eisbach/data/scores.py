@@ -3,44 +3,39 @@
 Clip k of a split is the same clip whatever the counts are, and no piece is in two splits.
 """
 
-import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from scipy.stats import spearmanr
 
 from eisbach import tables
-from eisbach.data import arrange, captions, clips, ensembles, manifest, midi, notes, pieces, render
+from eisbach.data import arrange, captions, clips, ensembles, manifest, midi, notes, pieces, render, status
 from eisbach.data.contrast import contrast_class
+from eisbach.data.parallel import parallel
 from eisbach.errors import UserError
 from eisbach.params import Prepare
 from eisbach.progress import track
 from eisbach.seeds import numpy_generator
 
-CACHE = Path(".cache/eisbach")
 
-Task, Result = TypeVar("Task"), TypeVar("Result")
-
-
-def prepare(settings: Prepare, folder: Path, cache: Path = CACHE) -> dict:
-    """Write manifest.parquet, clips.tar and summary.json into `folder`; return the summary.
+def prepare(settings: Prepare, folder: Path, cache: Path) -> dict:
+    """Write manifest.parquet, clips.tar, status.parquet and summary.json into `folder`; return the summary.
 
     Raises UserError for an unknown split, a count below 1, a length without music or a soundfont that cannot be read.
     """
     _check(settings)
-    font = render.soundfont(settings.soundfont)
+    font = render.soundfont(settings.corpus.soundfont)
     wanted = [(split, place) for split, count in settings.clips.items() for place in range(count)]
-    needed = list(dict.fromkeys(_piece(split, place, settings.seed).name for split, place in wanted))
-    list(track(_parallel(partial(notes.load, cache=cache), needed), "read scores", len(needed)))
+    needed = list(dict.fromkeys(_piece(split, place, settings).name for split, place in wanted))
+    list(track(parallel(partial(notes.load, cache=cache), needed), "read scores", len(needed)))
     make = partial(_clip, settings=settings, font=font, cache=cache)
-    made = list(track(_parallel(make, wanted), "render clips", len(wanted)))
+    made = list(track(parallel(make, wanted), "render clips", len(wanted)))
     rows = [row for row, _ in made]
     manifest.write(rows, folder / "manifest.parquet")
     clips.write(((row["clip_id"], path) for row, path in made), folder / "clips.tar")
+    made_of = Counter(row["file"] for row in rows)
+    status.write([status.Outcome(name, "ok", clips=count) for name, count in made_of.items()], folder)
     found = summary(rows)
     tables.write_metrics(folder / "summary.json", found)
     return found
@@ -60,7 +55,7 @@ def summary(rows: list[dict]) -> dict:
 
 def _check(settings: Prepare) -> None:
     for split, count in settings.clips.items():
-        pieces.ordered(split, settings.seed)
+        pieces.ordered(split, settings.seed, Path(settings.corpus.path))
         if count < 1:
             raise UserError(f"'prepare.clips.{split}' is {count} in params.yaml; it must be at least 1")
     if not settings.clips:
@@ -69,15 +64,15 @@ def _check(settings: Prepare) -> None:
         raise UserError(f"'prepare.clip_seconds' is {settings.clip_seconds} in params.yaml; it must be from 1 to 30")
 
 
-def _piece(split: str, place: int, seed: int) -> pieces.Piece:
-    order = pieces.ordered(split, seed)
+def _piece(split: str, place: int, settings: Prepare) -> pieces.Piece:
+    order = pieces.ordered(split, settings.seed, Path(settings.corpus.path))
     return order[place % len(order)]
 
 
 def _clip(task: tuple[str, int], settings: Prepare, font: Path, cache: Path) -> tuple[dict, Path]:
     """The manifest row of clip (split, place), and where its FLAC lies in the cache."""
     split, place = task
-    piece = _piece(split, place, settings.seed)
+    piece = _piece(split, place, settings)
     players = ensembles.familiar() if split == "base" else ensembles.ENSEMBLES
     score = notes.load(piece.name, cache)
     arranged = arrange.arrange(score, settings.clip_seconds, settings.seed, players, split, place)
@@ -95,6 +90,7 @@ def _clip(task: tuple[str, int], settings: Prepare, font: Path, cache: Path) -> 
         "licence": piece.licence,
         "contrast": arranged.contrast,
         "contrast_class": contrast_class(arranged.contrast),
+        "contrast_source": "arrangement",
         "file": piece.name,
         "composer": piece.composer,
         "genre": piece.genre,
@@ -108,13 +104,3 @@ def _clip(task: tuple[str, int], settings: Prepare, font: Path, cache: Path) -> 
         **measured,
     }
     return row, path
-
-
-def _parallel(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    """Results in the order of the tasks, one process a core: spawned, as torch's threads do not survive a fork."""
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield from pool.map(work, tasks, chunksize=4)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise

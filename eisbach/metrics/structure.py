@@ -1,51 +1,75 @@
-"""First measures of musical structure: arrays in, numbers out. Table 2 of the paper names them."""
+"""Every row of Table 2 for one clip, and the development of its themes. What each means: docs/metrics.md."""
 
-import librosa
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError
 
-SILENCE_DB = -80.0  # levels below count as this: the codec's own floor
+from eisbach.metrics import loudness, similarity, spectrum, trajectory
+from eisbach.metrics.features import FEATURES
+from eisbach.metrics.sound import STEP_SECONDS, Sound
+from eisbach.seeds import numpy_generator
 
-
-def dynamic_range_db(audio: np.ndarray, rate: int = 44100) -> float:
-    """Distance in dB of the 95th and the 5th percentile of the level in 0.4 s windows.
-
-    `audio` is [samples] or [channels, samples]. Silence gives 0.
-    """
-    mono = np.atleast_2d(audio).mean(0)
-    window = int(0.4 * rate)
-    level = librosa.feature.rms(y=mono, frame_length=window, hop_length=window // 4, center=False)[0]
-    level = np.maximum(librosa.amplitude_to_db(level, ref=1.0, amin=1e-10, top_db=None), SILENCE_DB)
-    low, high = np.percentile(level, [5, 95])
-    return float(high - low)
+DIMENSIONS = 16  # of the basis
+MOMENTS = 4000  # pairs of moments from which the scale is drawn
 
 
-def spectral_contrast_db(audio: np.ndarray, rate: int = 44100) -> float:
-    """Mean over time and octave bands of the spectrum's peak-to-valley distance in dB (librosa)."""
-    mono = np.atleast_2d(audio).mean(0)
-    return float(librosa.feature.spectral_contrast(y=mono, sr=rate, n_fft=4096, hop_length=1024).mean())
+@dataclass(frozen=True)
+class Scale:
+    """What is fitted on real clips, never on the clips that are compared."""
+
+    basis: trajectory.Basis  # of the slow spectrum in dB
+    feature: str
+    similarity: float  # median distance of two moments of one clip, in the feature
+    shape: float  # the same for spectra without their level
 
 
-def principal_plane(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [C] and the first two principal directions [2, C] of positions pooled from real latents [N, C, T]."""
-    positions = np.asarray(latents, dtype=np.float64).transpose(0, 2, 1).reshape(-1, latents.shape[1])
-    mean = positions.mean(0)
-    values, vectors = np.linalg.eigh(np.cov(positions, rowvar=False))
-    return mean, vectors[:, np.argsort(values)[::-1][:2]].T
+def fit(clips: list[tuple[Sound, np.ndarray]], feature: str = "mel") -> Scale:
+    """From real clips (sound, latents [C, T])."""
+    basis = trajectory.fit([sound.slow for sound, _ in clips], DIMENSIONS)
+    spread = _median_distance([FEATURES[feature](sound, latents) for sound, latents in clips])
+    return Scale(basis, feature, spread, _median_distance([_shape(sound) for sound, _ in clips]))
 
 
-def trajectory_area(latents: np.ndarray, plane: tuple[np.ndarray, np.ndarray]) -> float:
-    """Area of the convex hull that one clip's latents [C, T] sweep in a plane fitted on real data."""
-    mean, directions = plane
-    path = (np.asarray(latents, dtype=np.float64).T - mean) @ directions.T
-    try:
-        return float(ConvexHull(path).volume)  # in two dimensions qhull calls the area volume
-    except QhullError:  # all positions on a line: it sweeps nothing
-        return 0.0
+def measure(sound: Sound, latents: np.ndarray, scale: Scale) -> dict[str, float]:
+    """All metrics of one clip. Silence, one frame and an even tone have the values that docs/metrics.md states."""
+    matrix = similarity.matrix(FEATURES[scale.feature](sound, latents), scale.similarity)
+    novelty = similarity.novelty(matrix, STEP_SECONDS)
+    starts = similarity.boundaries(novelty, STEP_SECONDS)
+    regularity, period = similarity.dark_zones(matrix, STEP_SECONDS)
+    recurrence, variation = similarity.recurrence(similarity.matrix(_shape(sound), scale.shape), STEP_SECONDS)
+    frames_hz = sound.mel_db.shape[1] / (len(matrix) * STEP_SECONDS)
+    flux, path = spectrum.flux(sound.mel_db), scale.basis.path(sound.slow)
+    return {
+        "block_scale_s": similarity.block_scale(matrix, STEP_SECONDS),
+        "dark_zone_regularity": regularity,
+        "dark_zone_period_s": period,
+        "novelty_peak": float(novelty.max()),
+        "segments": float(len(starts) + 1),
+        "segment_contrast": similarity.segment_contrast(matrix, starts),
+        "spectral_contrast_db": spectrum.contrast_db(sound.mel_db, sound.centres_hz),
+        "flux_sparsity_hoyer": spectrum.hoyer(flux),
+        "flux_sparsity_gini": spectrum.gini(flux),
+        "flux_at_transitions": spectrum.at_transitions(flux, starts * STEP_SECONDS, frames_hz),
+        "pca_area": trajectory.area(path),
+        "participation_ratio": trajectory.participation_ratio(path),
+        "cluster_separation": trajectory.cluster_separation(path),
+        "dynamic_range_db": loudness.dynamic_range_db(10 ** (sound.level_db / 10), frames_hz),
+        "recurrence": recurrence,
+        "variation": variation,
+        "section_differentiation": trajectory.section_differentiation(path),
+    }
 
 
-def participation_ratio(latents: np.ndarray) -> float:
-    """Effective number of dimensions of one clip's trajectory [C, T]: (sum of variances)^2 / sum of squares; 1..C."""
-    covariance = np.cov(np.asarray(latents, dtype=np.float64))
-    trace = np.trace(covariance)
-    return float(trace**2 / np.square(covariance).sum()) if trace > 0 else 1.0
+def _shape(sound: Sound) -> np.ndarray:
+    """The slow spectrum less its mean over bands: a theme may come back louder."""
+    return similarity.smooth(sound.slow - sound.slow.mean(0), STEP_SECONDS)
+
+
+def _median_distance(features: list[np.ndarray]) -> float:
+    draw = numpy_generator(0, "pairs of moments")
+    pairs = []
+    for _ in range(MOMENTS):
+        clip = features[draw.integers(len(features))]
+        one, other = draw.integers(clip.shape[1], size=2)
+        pairs.append(np.sqrt(np.square(clip[:, one] - clip[:, other]).mean()))
+    return max(float(np.median(pairs)), 1e-6)

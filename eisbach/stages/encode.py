@@ -1,5 +1,6 @@
 """Stage `encode`: clips and captions -> one archive of latents and text states."""
 
+from math import nan
 from statistics import fmean
 
 from eisbach.command import run
@@ -21,10 +22,10 @@ def main() -> None:
     archive = encode.encode(model, audio, rows)
     latents.save(places.ARCHIVE, archive)
 
-    heldout = [row["clip_id"] for row in rows if row["split"] == "heldout"]
+    heldout = {row["clip_id"] for row in rows if row["split"] == "heldout"}
     codec, pca, whole = model.pretransform, [], []
     for clip_id, sound in clips.read(places.CLIPS):
-        if clip_id in heldout:
+        if clip_id in heldout and not isinstance(sound, clips.Encoded):
             pca.append(encode.reconstruction_db(codec, sound, phases=False))
             if len(whole) < LISTENED:
                 whole.append(encode.reconstruction_db(codec, sound, phases=True))
@@ -32,9 +33,9 @@ def main() -> None:
         places.METRICS / "encode.json",
         {
             "clips": len(rows),
-            "latent_variance": archive.latents.var().item(),
-            "heldout_error_db_latents": fmean(pca),
-            "heldout_error_db_decoded": fmean(whole),
+            "latent_variance": archive.latents.transpose(1, 2)[archive.mask].var().item(),
+            "heldout_error_db_latents": fmean(pca) if pca else nan,  # a corpus of latents has no sound to compare with
+            "heldout_error_db_decoded": fmean(whole) if whole else nan,
         },
     )
 

@@ -1,4 +1,4 @@
-"""Stage `finetune@seed`: the adapters of all arms of one seed, trained side by side."""
+"""Stage `finetune@seed`: the adapters of all arms of one seed, trained side by side; resumes."""
 
 import sys
 
@@ -21,13 +21,15 @@ def main() -> None:
     weightings = {name: weighting.make(arm.weighting, **arm.settings) for name, arm in settings.arms.items()}
     model, adapters = loading.arms(params, seed)
     data = latents.load(places.ARCHIVE).split("finetune")
-    records = finetune(model, adapters, weightings, data, settings, seed)
+    state = places.CHECKPOINTS / f"finetune-{seed}.safetensors"
+    records = finetune(model, adapters, weightings, data, settings, seed, state)
     total = settings.steps * len(settings.arms)
     telemetry = pd.concat([_rows(record) for record in track(records, f"finetune seed {seed}", total)])
     folder = places.ADAPTERS / str(seed)
     for arm in settings.arms:
         adapters.save(arm, folder / arm)
     tables.write(folder / "telemetry.parquet", telemetry.assign(seed=seed, regime="small"))
+    state.unlink()  # last: killed before this line, the same command finds a finished run and writes it out again
 
 
 def _rows(record: dict):

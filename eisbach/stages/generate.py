@@ -1,4 +1,4 @@
-"""Stage `generate@seed`: the same prompts and noise through every arm of one seed, decoded to FLAC."""
+"""Stage `generate@seed`: the same prompts and noises through every arm of one seed; one of each prompt as FLAC."""
 
 import sys
 
@@ -12,32 +12,43 @@ def main() -> None:
     from safetensors.torch import save_file
 
     from eisbach import places, tables
+    from eisbach.adapters.merged import merged
     from eisbach.data import latents
     from eisbach.files import replacing
     from eisbach.generate import generate, prompts
     from eisbach.params import load
     from eisbach.progress import track
+    from eisbach.seeds import derive
     from eisbach.stages import loading
 
     seed = int(sys.argv[1])
     params = load()
+    settings = params.generate
     model, adapters = loading.arms(params, seed)
-    asked = prompts(latents.load(places.ARCHIVE).split("heldout"), params.generate.prompts)
+    asked = prompts(latents.load(places.ARCHIVE).split("heldout"), settings.prompts)
+    noise_seed = derive(settings.noise_seed, "generate", seed)  # each seed its own, or all would share one luck
     samples, rows = {}, []
     with replacing(places.SAMPLES / str(seed)) as folder:
         folder.mkdir()
         for arm in track(params.finetune.arms, f"generate seed {seed}", len(params.finetune.arms)):
             adapters.load(arm, places.ADAPTERS / str(seed) / arm)
-            adapters.activate(arm)
-            made = generate(model, asked, params.generate.steps, params.generate.cfg_scale, params.generate.noise_seed)
+            with merged(adapters, arm):
+                made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
             samples[arm] = made
             for place, clip in enumerate(asked.clips.itertuples()):
                 with torch.no_grad():
-                    audio = model.pretransform.decode(made[place : place + 1])[0]
+                    audio = model.pretransform.decode(made[place, :1])[0]
                 name = f"{arm}-{place:02d}.flac"
                 soundfile.write(folder / name, audio[:1].T.clamp(-1, 1).numpy(), 44100)  # both channels are alike
                 rows.append(
-                    {"arm": arm, "prompt": place, "caption": clip.caption, "contrast": clip.contrast, "file": name}
+                    {
+                        "arm": arm,
+                        "prompt": place,
+                        "clip_id": clip.clip_id,
+                        "caption": clip.caption,
+                        "contrast": clip.contrast,
+                        "file": name,
+                    }
                 )
         save_file(samples, folder / "samples.safetensors")
         tables.write(folder / "samples.parquet", pd.DataFrame(rows).assign(seed=seed, regime="small"))

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from eisbach.adapters.peft_arms import PairedAdapters
+from eisbach.adapters.paired import PairedAdapters
 from eisbach.models import small
 from eisbach.params import Params
 
@@ -14,5 +14,13 @@ def base(params: Params) -> nn.Module:
 def arms(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
     """The base and one adapter per arm, untrained: as `seed` draws them."""
     model, settings = base(params), params.finetune
-    adapters = PairedAdapters(model.model.model, settings.arms, settings.adapter, settings.rank, settings.alpha, seed)
+    adapters = PairedAdapters(
+        model.model.model,
+        settings.arms,
+        settings.adapter,
+        settings.rank,
+        settings.alpha,
+        seed,
+        norm_gradient=settings.norm_gradient,
+    )
     return model, adapters

@@ -1,14 +1,14 @@
-"""Stage `prepare`: public-domain scores -> ten-second clips with captions and a known amount of contrast."""
+"""Stage `prepare`: the corpus that params.yaml names -> clips with captions, and what became of every source."""
 
 from eisbach.command import run
 
 
 def main() -> None:
     from eisbach import places
-    from eisbach.data import scores
+    from eisbach.data import corpus
     from eisbach.params import load
 
-    scores.prepare(load().prepare, places.MANIFEST.parent)
+    corpus.prepare(load().prepare, places.MANIFEST.parent)
 
 
 if __name__ == "__main__":

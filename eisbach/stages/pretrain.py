@@ -18,7 +18,7 @@ def main() -> None:
     import torch
 
     from eisbach import encode, pretrain, tables
-    from eisbach.data import clips, latents, manifest, scores
+    from eisbach.data import clips, corpus, latents, manifest
     from eisbach.models import small
     from eisbach.params import load
     from eisbach.progress import track
@@ -26,8 +26,8 @@ def main() -> None:
 
     params = load()
     settings = params.pretrain
-    corpus = replace(params.prepare, clips={**params.prepare.clips, "base": settings.clips})
-    scores.prepare(corpus, FOLDER / "corpus")
+    larger = replace(params.prepare, clips={**params.prepare.clips, "base": settings.clips})
+    corpus.prepare(larger, FOLDER / "corpus")
     rows = manifest.read(FOLDER / "corpus" / "manifest.parquet")
 
     torch.manual_seed(derive(settings.seed, "initial weights"))

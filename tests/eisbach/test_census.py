@@ -13,15 +13,7 @@ from eisbach.models.velocity import predict
 
 @pytest.fixture
 def table(tiny_model, tiny_archive):
-    return taken(tiny_model, tiny_archive, [0.25, 0.75], batch=5)
-
-
-def taken(model, archive, times, batch=32):
-    """The census of all clips at `times`, lam 0.5."""
-    return pd.concat(
-        [census.measure(*batch, lam=0.5) for batch in census.outputs(model, archive, times, 0, batch)],
-        ignore_index=True,
-    )
+    return census.census(tiny_model, tiny_archive, [0.25, 0.75], 0.5, 0)
 
 
 def test_every_clip_stands_once_at_every_t(table, tiny_archive):
@@ -58,7 +50,7 @@ def test_what_lies_behind_a_clip_s_end_changes_nothing_but_through_the_model(tin
             yield t, rows, noisy[..., : data.shape[-1]], target[..., : data.shape[-1]]
 
     monkeypatch.setattr(census, "grid", same_noise)
-    one, other = (taken(None, data, [0.25]) for data in (short, masked))
+    one, other = (census.census(None, data, [0.25], 0.5, 0) for data in (short, masked))
     pd.testing.assert_frame_equal(one, other, rtol=1e-6)
 
 

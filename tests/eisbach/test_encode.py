@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from eisbach.data.clips import Encoded
 from eisbach.encode import encode, reconstruction_db
+from eisbach.errors import UserError
 
 
 @pytest.fixture
@@ -55,3 +57,22 @@ def test_phases_cost_more_than_the_projection_alone(clips):
     audio = clips[0][1]
     codec.fit([codec.log_mel(torch.from_numpy(audio)[None])] * 2)
     assert 0 <= reconstruction_db(codec, audio, phases=False) < reconstruction_db(codec, audio, phases=True)
+
+
+def test_clips_that_came_as_latents_give_the_archive_of_their_sound(tiny_model, clips, manifest):
+    manifest[1]["seconds"], clips[1] = 4097 / 44100, ("clip-1", clips[1][1][:, :4097])
+    whole = encode(tiny_model, clips, manifest)
+    came = [
+        (clip_id, Encoded(whole.latents[row][:, whole.mask[row]].numpy())) for row, (clip_id, _) in enumerate(clips)
+    ]
+    again = encode(tiny_model, came, manifest)
+    assert torch.equal(again.mask, whole.mask)
+    assert torch.equal(again.latents[:, :, 0], whole.latents[:, :, 0])
+    assert torch.equal(again.latents[0], whole.latents[0])
+    silence = tiny_model.pretransform.encode(torch.zeros(1, 2, 3 * 4096))[0]
+    assert torch.equal(again.latents[1][:, 2], silence[:, 2])
+
+
+def test_latents_of_another_model_are_refused(tiny_model, manifest):
+    with pytest.raises(UserError, match="clip-0 have 64 channels and the model has 6"):
+        encode(tiny_model, [("clip-0", Encoded(np.zeros((64, 3), "float32")))], manifest[:1])

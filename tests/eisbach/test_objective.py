@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from eisbach.barrier import barrier_weight, belief_gap
+from eisbach.barrier import barrier_factor, barrier_weight, belief_gap
 from eisbach.objective import objective, per_sample_loss
 from eisbach.weighting import make
+from golden.barrier import reference
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -42,15 +43,37 @@ def test_with_factor_one_it_is_stable_audios_reduction_bit_for_bit(batch):
 
 
 def test_with_factor_one_it_is_the_shipped_function_bit_for_bit():
-    """The function alone is taken from the installed file: the module around it does not import on current releases."""
-    package = importlib.util.find_spec("stable_audio_tools").submodule_search_locations[0]
-    module = ast.parse((Path(package) / "training" / "utils.py").read_text())
+    output, target, mask = noise(4, 3, 9), noise(4, 3, 9, seed=1), noise(4, 9, seed=2) > 0
+    expected, *_ = shipped_masked_loss()((output - target) ** 2, mask, True)
+    assert torch.equal(objective(output, target, torch.rand(4), mask, make("baseline"))[0], expected)
+
+
+def test_a_factor_on_the_squared_errors_is_the_objective_as_the_docs_say():
+    output, target, mask = noise(4, 3, 9), noise(4, 3, 9, seed=1), noise(4, 9, seed=2) > 0
+    factor = barrier_factor(output, 0.5, mask)
+    weighted, *_ = shipped_masked_loss()((output - target) ** 2 * factor[:, None, None], mask, True)
+    torch.testing.assert_close(weighted, objective(output, target, torch.rand(4), mask, make("barrier"))[0])
+
+
+def test_the_lines_that_the_docs_change_are_those_of_the_installed_trainer():
+    page = (Path(__file__).parents[2] / "docs" / "barrier.md").read_text()
+    change = page.split("```diff\n")[1].split("```")[0].splitlines()
+    before = "\n".join(line[1:] for line in change if not line.startswith("+"))
+    assert "compute_masked_loss" in before
+    assert (training_sources() / "diffusion.py").read_text().count(before) == 1
+
+
+def training_sources() -> Path:
+    return Path(importlib.util.find_spec("stable_audio_tools").submodule_search_locations[0]) / "training"
+
+
+def shipped_masked_loss():
+    """The function alone, from the installed file: the module around it does not import on current releases."""
+    module = ast.parse((training_sources() / "utils.py").read_text())
     function = next(node for node in module.body if getattr(node, "name", "") == "compute_masked_loss")
     shipped = {"torch": torch}
     exec(compile(ast.Module([function], []), "compute_masked_loss", "exec"), shipped)
-    output, target, mask = noise(4, 3, 9), noise(4, 3, 9, seed=1), noise(4, 9, seed=2) > 0
-    expected, *_ = shipped["compute_masked_loss"]((output - target) ** 2, mask, True)
-    assert torch.equal(objective(output, target, torch.rand(4), mask, make("baseline"))[0], expected)
+    return shipped["compute_masked_loss"]
 
 
 @pytest.mark.parametrize(("dtype", "expected"), [("bfloat16", "float32"), ("float64", "float64")])
@@ -101,9 +124,47 @@ def test_it_is_the_mean_of_factor_times_loss_and_says_what_it_was_made_of(batch)
         torch.testing.assert_close(telemetry["loss"], per_sample_loss(output, target, valid).detach())
         torch.testing.assert_close(telemetry["w"].float(), barrier_weight(output, valid), rtol=0, atol=0)
         torch.testing.assert_close(telemetry["B"], 1 - gap)
-        torch.testing.assert_close(telemetry["K"], gap * count.clamp(min=1).log())
+        torch.testing.assert_close(telemetry["K"], gap * count.double().clamp(min=1).log(), rtol=1e-15, atol=0)
         torch.testing.assert_close(telemetry["factor"], 0.3 + 0.7 * telemetry["w"].float())
         torch.testing.assert_close(loss, (telemetry["loss"] * telemetry["factor"]).mean())
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_the_telemetrys_divergence_keeps_float64s_digits(autocast):
+    """log T in float32, which torch gives for an integer T, would leave seven of them."""
+    output, mask = 1 + 1e-4 * noise(2, 3, 11), noise(2, 11, seed=1) > -1
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        for valid in (mask, None):
+            _, telemetry = objective(output, noise(2, 3, 11), torch.rand(2), valid, make("barrier"))
+            for index, sample in enumerate(output.numpy()):
+                exact = reference(sample, None if valid is None else valid[index].numpy())["K"]
+                assert telemetry["K"][index].item() == pytest.approx(float(exact), rel=1e-11)
+
+
+def test_an_empty_batch_has_an_empty_telemetry_and_no_mean():
+    empty = torch.empty(0, 3, 9)
+    for mask in (None, torch.empty(0, 9, dtype=torch.bool)):
+        loss, telemetry = objective(empty, empty, torch.empty(0), mask, make("barrier"))
+        assert loss.isnan()
+        assert all(values.shape == (0,) for values in telemetry.values())
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 1), (4, 1, 9), (3, 9), (1, 3, 9)])
+def test_a_target_that_would_broadcast_is_refused(batch, shape):
+    with pytest.raises(ValueError, match=r"^target must have output's shape \(4, 3, 9\); got \("):
+        per_sample_loss(batch[0], torch.zeros(shape))
+
+
+def test_a_mask_that_would_broadcast_is_refused(batch):
+    with pytest.raises(ValueError, match=r"^mask must have shape \[B, \*positions\] = \(4, 9\); got \(1, 9\)$"):
+        per_sample_loss(*batch[:2], torch.ones(1, 9, dtype=torch.bool))
+
+
+def test_a_factor_that_would_broadcast_is_refused(batch):
+    """t as [B, 1] makes a factor [B, 1], and its product with the loss would be [B, B]."""
+    output, target, t, mask = batch
+    with pytest.raises(ValueError, match=r"^the weighting must give a factor \[B\] = \(4,\); got \(4, 1\)$"):
+        objective(output, target, t.unsqueeze(1), mask, make("logit_normal"))
 
 
 def test_clean_and_step_reach_the_weighting(batch):

@@ -4,6 +4,7 @@ import pytest
 
 from eisbach import compose, params
 from eisbach.errors import UserError
+from eisbach.params import Folder, MusicCaps, Scores
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,11 +24,20 @@ def test_every_profile_is_valid_and_complete(tmp_path, profile):
     params.load(written(tmp_path, compose.composed([f"profile={profile}"], ROOT / "conf")))
 
 
+@pytest.mark.parametrize(("data", "kind"), [("scores", Scores), ("musiccaps", MusicCaps), ("folder", Folder)])
+def test_every_corpus_of_conf_is_the_dataclass_s_default(tmp_path, data, kind):
+    loaded = params.load(written(tmp_path, compose.composed([f"data={data}"], ROOT / "conf")))
+    assert loaded.prepare.corpus == kind()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("finetune: {leraning_rate: 1}", "unknown key 'finetune.leraning_rate'"),
         ("prepare: {seed: abc}", "'prepare.seed' is 'abc'"),
+        ("prepare: {corpus: {kind: folder, pth: x}}", "unknown key 'prepare.corpus.pth'"),
+        ("prepare: {corpus: {kind: folder, min_seconds: short}}", "'prepare.corpus.min_seconds' is 'short'"),
+        ("prepare: {corpus: {kind: radio}}", "'prepare.corpus' is {'kind': 'radio'}"),
         ("finetune: {steps: '100'}", "'finetune.steps' is '100'"),
         ("finetune: {adapter: hydra}", "'finetune.adapter' is 'hydra'"),
         ("seeds: 3", "'seeds' is 3"),

@@ -4,20 +4,23 @@ from dataclasses import replace
 import pytest
 import torch
 
-from eisbach.adapters.peft_arms import PairedAdapters
+from eisbach import flow
+from eisbach.adapters.paired import PairedAdapters
+from eisbach.draws import draw
 from eisbach.errors import UserError
-from eisbach.params import Finetune
-from eisbach.train import draw, finetune
+from eisbach.models.velocity import predict
+from eisbach.params import Arm, Finetune
+from eisbach.train import finetune
 from eisbach.weighting import make
 
 SETTINGS = Finetune(rank=4, alpha=4.0, batch=3, steps=4, lr=1e-2)
 
 
-def trained(model, archive, weightings, seed=0, settings=SETTINGS):
+def trained(model, archive, weightings, seed=0, settings=SETTINGS, path=None):
     """Adapter states and records of a run on a copy of `model`."""
     model = copy.deepcopy(model)
     adapters = PairedAdapters(model.model.model, weightings, settings.adapter, settings.rank, settings.alpha, seed)
-    records = list(finetune(model, adapters, weightings, archive, settings, seed))
+    records = list(finetune(model, adapters, weightings, archive, settings, seed, path))
     return {arm: adapters.state(arm) for arm in weightings}, records
 
 
@@ -92,3 +95,98 @@ def test_nan_is_refused_by_clip_before_the_optimiser_moves(tiny_model, tiny_arch
     with pytest.raises(UserError, match=r"arm 'baseline' at step 0 is nan on clips clip-\d+"):
         list(finetune(tiny_model, adapters, {"baseline": make("baseline")}, broken, SETTINGS, 0))
     assert equal(before, adapters.state("baseline"))
+
+
+def test_arms_per_pass_changes_no_bit(run, tiny_model, tiny_archive):
+    arms = {"baseline": make("baseline"), "nothing": make("barrier", lam=0.0), "barrier": make("barrier", lam=0.5)}
+    for size in (1, 2):
+        states, records = trained(tiny_model, tiny_archive, arms, settings=replace(SETTINGS, arms_per_pass=size))
+        assert all(equal(states[arm], run[0][arm]) for arm in arms)
+        assert [record["objective"] for record in records] == [record["objective"] for record in run[1]]
+
+
+STATEFUL = Finetune(
+    rank=4,
+    alpha=4.0,
+    batch=3,
+    steps=4,
+    lr=1e-2,
+    calibration_steps=3,
+    arms={name: Arm(name) for name in ("trace", "barrier", "constant", "timestep", "edm2", "baseline")},
+)
+
+
+def stateful():
+    return {name: make(arm.weighting) for name, arm in STATEFUL.arms.items()}
+
+
+@pytest.fixture
+def replaying(tiny_model, tiny_archive):
+    weightings = stateful()
+    return trained(tiny_model, tiny_archive, weightings, settings=STATEFUL), weightings
+
+
+def test_trace_replays_the_barrier_of_its_step(replaying):
+    (_, records), _ = replaying
+    factors = {(record["arm"], record["step"]): record["factor"].double() for record in records}
+    for step in range(STATEFUL.steps):
+        wanted = factors["barrier", step].mean().float()
+        assert torch.equal(factors["trace", step].float(), wanted.expand(3))
+
+
+def test_constant_and_timestep_are_frozen_on_the_base_s_factors(replaying, tiny_model, tiny_archive):
+    """Their one source is the barrier's factor of the untrained model at the first steps' draws."""
+    (_, records), weightings = replaying
+    barrier = make("barrier")
+    expected = []
+    for step in range(STATEFUL.calibration_steps):
+        shared = draw(tiny_archive, STATEFUL, 0, step)
+        noisy = flow.interpolate(shared.clips.latents, shared.noise, shared.t)
+        output = predict(tiny_model, noisy, shared.t, shared.clips, dropped=shared.dropped)
+        expected.append(barrier(output, None, shared.t))
+    mean = torch.stack(expected).double().mean().item()
+    constant = [record["factor"] for record in records if record["arm"] == "constant"]
+    assert torch.stack(constant).unique().item() == pytest.approx(mean, rel=1e-6)
+    assert weightings["timestep"].count.sum() == 3 * STATEFUL.calibration_steps
+
+
+def test_edm2_learns_its_own_parameters(replaying):
+    _, weightings = replaying
+    assert weightings["edm2"].head.weight.abs().sum() > 0
+
+
+def test_an_arm_that_follows_nobody_is_named(tiny_model, tiny_archive):
+    with pytest.raises(UserError, match=r"finetune\.arms\.trace replays the arm 'barrier'"):
+        trained(tiny_model, tiny_archive, {"trace": make("trace")}, settings=STATEFUL)
+
+
+def test_a_gradient_that_is_not_finite_is_refused_and_no_arm_moves(tiny_model, tiny_archive):
+    def overflowing(output, target, t, mask=None, **_):
+        output.register_hook(lambda grad: grad * torch.inf)
+        return torch.ones_like(t)
+
+    weightings = {"baseline": make("baseline"), "broken": overflowing}
+    adapters = PairedAdapters(tiny_model.model.model, weightings, "dora", 4, 4.0)
+    before = {arm: adapters.state(arm) for arm in weightings}
+    with pytest.raises(UserError, match=r"the gradient of arm 'broken' at step 0 is (nan|inf) on clips clip-\d+"):
+        list(finetune(tiny_model, adapters, weightings, tiny_archive, SETTINGS, 0))
+    assert all(equal(before[arm], adapters.state(arm)) for arm in weightings)
+
+
+def test_clipping_bounds_each_arm_by_itself(tiny_model, tiny_archive):
+    """Under AdamW only ratios of steps show a clip: an arm whose loss is scaled by 100 then learns like the other."""
+    arms = {"one": make("baseline"), "hundred": lambda output, target, t, mask=None, **_: torch.full_like(t, 100.0)}
+    settings = replace(SETTINGS, clip_norm=1e-4, weight_decay=0.0)
+    states, records = trained(tiny_model, tiny_archive, arms, settings=settings)
+    norms = {(record["arm"], record["step"]): record["grad_norm"] for record in records}
+    assert norms["hundred", 0] == pytest.approx(100 * norms["one", 0], rel=1e-4)
+    assert norms["one", 0] > settings.clip_norm
+    for name, tensor in states["one"].items():
+        torch.testing.assert_close(states["hundred"][name], tensor, rtol=1e-2, atol=1e-3)
+
+
+def test_an_inert_adapter_is_warned_of(tiny_model, tiny_archive):
+    for parameter in tiny_model.model.parameters():
+        parameter.zero_()  # every branch dead, as in an untrained base
+    with pytest.warns(UserWarning, match="the adapter of arm 'baseline' is inert"):
+        trained(tiny_model, tiny_archive, {"baseline": make("baseline")}, settings=replace(SETTINGS, adapter="lora"))

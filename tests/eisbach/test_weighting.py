@@ -94,6 +94,45 @@ def test_lam_is_a_half_unless_given(name, batch):
 # The registry
 
 
+def test_a_reduction_is_checked_when_the_arm_is_made():
+    for name in ("barrier", "attached"):
+        with pytest.raises(ValueError, match=r"^reduction must be 'sample' or 'batch'; got 'mean'$"):
+            make(name, reduction="mean")
+
+
+@pytest.mark.parametrize("name", names())
+def test_autocast_changes_no_bit_of_any_factor(name, batch):
+    output, target, t, mask, clean = batch
+    arm = ready(name, batch)
+    if name == "edm2":
+        torch.nn.init.normal_(arm.head.weight, std=0.1, generator=torch.Generator().manual_seed(0))
+    expected = arm(output, target, t, mask, clean=clean, step=0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        factor = arm(output, target, t, mask, clean=clean, step=0)
+    assert factor.dtype == torch.float32
+    assert torch.equal(factor, expected)
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_empty_batch_gives_an_empty_factor(name, batch):
+    empty = torch.empty(0, 4, 8)
+    factor = ready(name, batch)(empty, empty, torch.empty(0), None, clean=empty, step=0)
+    assert factor.shape == (0,)
+
+
+@pytest.mark.parametrize("name", ["timestep", "constant", "logit_normal"])
+def test_without_float64_an_arm_gives_the_same_to_float32s_digits(name, batch, monkeypatch):
+    """A device that has none refuses to make such a tensor, so the arms ask what there is."""
+    arm = ready(name, batch)
+    expected = arm(*batch[:4])
+    asked = []
+    monkeypatch.setattr(arms, "widest_float", lambda device: asked.append(device) or torch.float32)
+    torch.testing.assert_close(arm(*batch[:4]), expected, rtol=1e-5, atol=0)
+    assert asked == [torch.device("cpu")]
+    at_the_ends = make("logit_normal")(*times(0.0, 1.0))
+    assert at_the_ends.tolist() == [0, 0]
+
+
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"^unknown weighting 'barier'; known are baseline, barrier, "):
         make("barier")
@@ -211,6 +250,22 @@ def test_an_arm_that_needs_the_step_says_so(name, batch):
 def test_an_arm_that_saw_nothing_refuses(name, batch):
     with pytest.raises(ValueError, match=r"^(trace has no factor for step 0|the curve is empty); calibrate it"):
         make(name)(*batch[:4], step=0)
+
+
+@pytest.mark.parametrize("name", ["timestep", "constant"])
+def test_a_curve_refuses_times_and_shapes_it_has_no_place_for(name):
+    arm = make(name)
+    with pytest.raises(ValueError, match=r"^factor and t must both be \[B\]; got shapes \(3,\) and \(1,\)$"):
+        arm.calibrate(torch.rand(3), torch.rand(1), 0)
+    for t in ([-0.25, 0.5], [0.5, 1.25]):
+        with pytest.raises(ValueError, match=rf"^t must lie in \[0, 1\]; got {t[0]} to {t[1]}$"):
+            arm.calibrate(torch.rand(2), torch.tensor(t), 0)
+    assert not arm.count.any()
+
+
+def test_a_curve_has_a_bin_or_more():
+    with pytest.raises(ValueError, match=r"^a curve needs one bin of t or more; got 0$"):
+        make("timestep", bins=0)
 
 
 @pytest.mark.parametrize("name", ["trace", "timestep", "constant"])
@@ -337,6 +392,13 @@ def test_min_snr_is_the_clean_samples_weight_times_t_squared():
     assert make("min_snr")(*times(0.0, 1.0)).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(("name", "setting"), [("min_snr", "gamma"), ("logit_normal", "scale")])
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan])
+def test_a_peers_setting_is_checked_when_the_arm_is_made(name, setting, value):
+    with pytest.raises(ValueError, match=rf"^{setting} must be above 0; got {value}$"):
+        make(name, **{setting: value})
+
+
 @pytest.mark.parametrize(("location", "scale"), [(0.0, 1.0), (0.5, 0.7)])
 def test_logit_normal_is_the_density_of_a_squashed_normal(location, scale):
     grid = (torch.arange(20000) + 0.5) / 20000
@@ -357,7 +419,7 @@ def test_edm2_starts_at_one_and_its_penalty_at_zero():
     t = torch.linspace(0, 1, 5)
     assert torch.equal(arm(torch.zeros(5, 1, 2), None, t), torch.ones(5))
     assert torch.equal(arm.penalty(t), torch.zeros(5))
-    assert torch.equal(arm.penalty(t.double()), torch.zeros(5))
+    assert torch.equal(arm.penalty(t.double()), torch.zeros(5, dtype=torch.float64))
     assert [parameter.shape for parameter in arm.parameters()] == [(1, 128), (1,)]
 
 

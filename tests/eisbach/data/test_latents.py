@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -58,3 +60,33 @@ def test_order_depends_on_seed_and_epoch():
     assert torch.equal(first, latents.order(100, 100, 0, 0))
     assert not torch.equal(first, latents.order(100, 100, 1, 0))
     assert not torch.equal(first, latents.order(100, 100, 0, 1))
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(1, 6), st.integers(0, 2))
+def test_with_lengths_an_epoch_still_shows_every_clip_at_most_once(lengths, batch, seed):
+    batch = min(batch, len(lengths))
+    steps = len(lengths) // batch
+    shown = [latents.order(len(lengths), batch, seed, step, torch.tensor(lengths)) for step in range(steps)]
+    assert len(torch.cat(shown).unique()) == steps * batch
+    buckets = [(torch.tensor(lengths)[rows] - 1) // latents.BUCKET for rows in shown]
+    mixed = sum(len(bucket.unique()) > 1 for bucket in buckets)
+    kinds = len({(length - 1) // latents.BUCKET for length in lengths})
+    assert mixed * batch <= kinds * (batch - 1)  # no more than what full batches cannot take
+
+
+@given(st.integers(1, 50), st.integers(1, 8), st.integers(0, 3), st.integers(0, 20))
+def test_equal_lengths_change_no_order(count, batch, seed, step):
+    batch = min(batch, count)
+    equal = latents.order(count, batch, seed, step, torch.full((count,), 7))
+    assert torch.equal(equal, latents.order(count, batch, seed, step))
+
+
+def test_a_batch_is_cut_to_its_longest_clip_and_keeps_what_is_valid(tiny_archive):
+    lengths = torch.arange(24) % 12 + 1
+    masked = replace(tiny_archive, mask=torch.arange(12) < lengths[:, None])
+    batch = masked.batch(4, 0, 1)
+    rows = [int(name.split("-")[1]) for name in batch.clips["clip_id"]]
+    longest = max(lengths[rows])
+    assert batch.latents.shape[-1] == batch.mask.shape[1] == longest
+    assert torch.equal(batch.latents, masked.latents[rows][..., :longest])
+    assert batch.mask.sum(1).tolist() == lengths[rows].tolist()

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from eisbach.data import manifest
@@ -10,7 +11,8 @@ def row(name, piece="p", split="base", **more):
 
 
 def test_rows_come_back_with_their_own_columns(tmp_path):
-    rows = [row("a", contrast=0.5, contrast_class="middle", key="C major"), row("b", key="")]
+    known = {"contrast": 0.5, "contrast_class": "middle", "contrast_source": "measured"}
+    rows = [row("a", **known, key="C major"), row("b", key="")]
     manifest.write(rows, tmp_path / "m.parquet")
     back = manifest.read(tmp_path / "m.parquet")
     assert back[0] == {**rows[0]}
@@ -21,9 +23,14 @@ def test_rows_come_back_with_their_own_columns(tmp_path):
     ("rows", "said"),
     [
         ([], "at least one row"),
-        ([row("a"), row("a")], "clip_id a stands twice"),
-        ([row("a"), row("b", split="heldout")], "piece p is both in base and in heldout"),
-        ([row("a", caption=None)], "clip a lacks caption"),
+        ([row("a"), row("a")], "clip a of piece p breaks 'field_uniqueness' of clip_id"),
+        ([row("a"), row("b", split="heldout")], "piece p breaks 'every piece in one split'"),
+        ([row("a"), row("b", contrast=1.5)], r"clip b .* 'in_range\(0, 1\)' of contrast"),
+        ([row("a", contrast_class="loud")], "of contrast_class"),
+        ([row("a", contrast_source="guessed")], "of contrast_source"),
+        ([row("a", source="radio")], "of source"),
+        ([row("a", seconds=0.0)], "of seconds"),
+        ([row("a", caption=None)], "clip a .* breaks 'not_nullable' of caption"),
     ],
 )
 def test_a_faulty_manifest_is_refused(tmp_path, rows, said):
@@ -37,3 +44,16 @@ def test_missing_and_damaged_manifests_are_named(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"nothing")
     with pytest.raises(UserError, match="damaged"):
         manifest.read(tmp_path / "bad.parquet")
+
+
+def test_a_manifest_that_was_changed_by_hand_is_refused(tmp_path):
+    manifest.write([row("a"), row("b")], tmp_path / "m.parquet")
+    table = pd.read_parquet(tmp_path / "m.parquet")
+    for spoilt, said in (
+        (table.assign(clip_id="a"), "clip_id"),
+        (table.drop(columns="licence"), "lacks the columns licence"),
+        (table.assign(seconds="ten"), "wrong type .*ten"),
+    ):
+        spoilt.to_parquet(tmp_path / "spoilt.parquet")
+        with pytest.raises(UserError, match=said):
+            manifest.read(tmp_path / "spoilt.parquet")

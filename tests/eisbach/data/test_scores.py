@@ -6,7 +6,7 @@ import pytest
 
 from eisbach.data import arrange, clips, contrast, ensembles, manifest, midi, notes, pieces, render, scores
 from eisbach.errors import UserError
-from eisbach.params import Prepare
+from eisbach.params import Prepare, Scores
 
 SETTINGS = Prepare(clip_seconds=4.0, clips={"base": 3, "finetune": 3, "heldout": 2})
 CHORALE = "bach/bwv66.6.mxl"
@@ -130,7 +130,8 @@ def test_clips_are_equally_loud(corpus):
         ({"clips": {"base": 0}}, r"prepare\.clips\.base.* is 0"),
         ({"clips": {}}, r"prepare\.clips.* empty"),
         ({"clip_seconds": 0.0}, r"prepare\.clip_seconds"),
-        ({"soundfont": "none.sf2"}, r"soundfont none\.sf2 cannot be read"),
+        ({"corpus": Scores(soundfont="none.sf2")}, r"soundfont none\.sf2 cannot be read"),
+        ({"corpus": Scores(path="none.json")}, r"list of scores none\.json cannot be read"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path, changes, said):

@@ -1,0 +1,51 @@
+"""Whether the whole engine, gate included, gives an experiment with a planted effect the right pair of labels."""
+
+import numpy as np
+
+from benchmarks.calibration import plant
+from eisbach.seeds import numpy_generator
+from predictions import registry, verdict
+from predictions.claim import Registry
+
+# Effects in standard deviations of the baseline's seeds: barrier, shuffled, timestep; and the pair that is right.
+PLANTED = {
+    "real": ((-1.2, -0.1, -0.1), ("supported", "supported")),
+    "only by timestep": ((-1.2, -0.1, -1.2), ("supported", "refuted")),
+    "only by schedule": ((-1.2, -1.2, -0.1), ("supported", "refuted")),
+    "opposite": ((1.2, 0.1, 0.1), ("refuted", "not tested")),
+    "nil": ((0.0, 0.0, 0.0), ("refuted", "not tested")),
+}
+ORACLE = -1.6
+CORRELATION = 0.95
+HYPOTHESIS = "curriculum/relative-excess-risk"
+METRIC = "relative_excess_risk/contrast"
+NAMES = ("barrier@0.5", "shuffled@0.5", "timestep", "baseline", "constant", "oracle")
+TREE = verdict.Tree(clean=True, registry_committed=True)
+
+
+def experiment(planted: str, n: int, shape: str, index: int):
+    """A table of one regime in which every arm has its planted effect."""
+    effects, _ = PLANTED[planted]
+    rng = numpy_generator(index, "labels", planted, n, shape)
+    values = plant.arms([*effects, 0.0, 0.0, ORACLE], n, CORRELATION, shape, 1, rng)[0]
+    return plant.table({(name, METRIC): of_arm for name, of_arm in zip(NAMES, values, strict=True)}, "trajectories/c32")
+
+
+def only(plan: Registry, hypothesis: str) -> Registry:
+    """The registry with one hypothesis left: a family of one."""
+    from dataclasses import replace
+
+    claims = [replace(c, hypotheses=[h for h in c.hypotheses if h.id == hypothesis]) for c in plan.claims]
+    return replace(plan, claims=[claim for claim in claims if claim.hypotheses])
+
+
+def right_share(planted: str, n: int, shape: str, repeats: int) -> float:
+    """Share of experiments with the right pair of labels for effect and mechanism."""
+    plan, wanted = only(registry.load(), HYPOTHESIS), PLANTED[planted][1]
+    right = []
+    for index in range(repeats):
+        table = experiment(planted, n, shape, index).assign(table="simulated")
+        verdicts, _ = verdict.judge(plan, table, TREE)
+        judged = next(found for found in verdicts if found.regime == "trajectories/c32" and found.run == "short")
+        right.append((judged.effect_label, judged.mechanism_label) == wanted)
+    return float(np.mean(right))

@@ -1,0 +1,44 @@
+"""Spectral contrast and spectral flux: how sharp the spectrum is, and how its changes are spread over time."""
+
+import librosa
+import numpy as np
+
+AROUND_SECONDS = 0.25  # a change this near to a boundary belongs to it
+
+
+def contrast_db(mel_db: np.ndarray, centres_hz: np.ndarray) -> float:
+    """Peak-to-valley distance in dB, mean over octaves and time, of bands [M, F] (Jiang et al., 2002; librosa)."""
+    power = 10 ** (mel_db / 10)  # of amplitudes librosa would return half the distance
+    return float(librosa.feature.spectral_contrast(S=power, freq=centres_hz, fmin=200.0, n_bands=6).mean())
+
+
+def flux(mel_db: np.ndarray) -> np.ndarray:
+    """[F] mean rise in dB of the bands from one frame to the next; the first is 0."""
+    rise = np.maximum(np.diff(mel_db, axis=1, prepend=mel_db[:, :1]), 0)
+    return rise.mean(0)
+
+
+def hoyer(x: np.ndarray) -> float:
+    """Sparsity (Hoyer, 2004) of non-negative x [n]: 0 when all are equal, 1 when one stands alone. Nothing: 0."""
+    count, energy = len(x), np.sqrt(np.square(x).sum())
+    if count < 2 or energy == 0:
+        return 0.0
+    return float((np.sqrt(count) - np.abs(x).sum() / energy) / (np.sqrt(count) - 1))
+
+
+def gini(x: np.ndarray) -> float:
+    """Gini index of non-negative x [n]: 0 when all are equal, 1 - 1/n when one stands alone. Nothing: 0."""
+    count, total = len(x), x.sum()
+    if total == 0:
+        return 0.0
+    ranks = np.arange(1, count + 1)
+    return float((2 * ranks - count - 1) @ np.sort(x) / (count * total))
+
+
+def at_transitions(flux: np.ndarray, boundaries_seconds: np.ndarray, rate: float) -> float:
+    """Mean flux within 0.25 s of the boundaries over its mean everywhere; 1 without boundaries or without flux."""
+    times = (np.arange(len(flux)) + 0.5) / rate
+    near = (np.abs(times[:, None] - np.asarray(boundaries_seconds)[None]) <= AROUND_SECONDS).any(1)
+    if not near.any() or flux.sum() == 0:
+        return 1.0
+    return float(flux[near].mean() / flux.mean())

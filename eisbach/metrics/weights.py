@@ -1,0 +1,61 @@
+"""What the barrier's weight does on held-out clips, and the held-out loss by class: from a census's rows to numbers.
+
+The weight is the barrier's formula on the arm's own output, whatever the arm was trained with. t is spread evenly
+over [0, 1] here; training draws it otherwise.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+CLASSES = ("flat", "contrast")
+
+
+def loss_metrics(table: pd.DataFrame) -> dict[str, float]:
+    """Mean held-out loss over all clips and by class, and the ratio of the classes."""
+    by_class = {name: table.loc[table["contrast_class"] == name, "loss"].mean() for name in CLASSES}
+    return {
+        "heldout_loss": table["loss"].mean(),
+        **{f"heldout_loss/{name}": value for name, value in by_class.items()},
+        "heldout_loss_ratio/contrast_flat": by_class["contrast"] / by_class["flat"],
+    }
+
+
+def weight_metrics(table: pd.DataFrame) -> dict[str, float]:
+    """`table` has a row per (clip, t) with `w`, `B`, `loss`, `contrast_class`. A class without clips gives NaN."""
+    weights, tenth = table["w"], (table["t"] * 10).astype(int)
+    by_class = table.groupby("contrast_class")["w"].mean().reindex(CLASSES)
+    by_bin = table.groupby([tenth, "contrast_class"])["w"].mean().unstack().reindex(columns=CLASSES)
+    per_clip = table.groupby("clip_id").apply(lambda one: _spearman(one["t"], one["w"]), include_groups=False)
+    low, high = table[table["t"] < 0.2], table[table["t"] > 0.8]
+    return {
+        "w/t<0.2": low["w"].mean(),
+        "w/t>0.8": high["w"].mean(),
+        "w_spearman_t": per_clip.mean(),
+        "w_ratio/contrast_flat": by_class["contrast"] / by_class["flat"],
+        "w_ratio_min_bin/contrast_flat": (by_bin["contrast"] / by_bin["flat"]).min(skipna=False),
+        "weight_cv": weights.std(ddof=0) / weights.mean(),
+        "effective_sample_share": weights.sum() ** 2 / (len(weights) * np.square(weights).sum()),
+        "entropy_loss_rho/t<0.2": stratified_rho(low),
+        "entropy_loss_rho/t>0.8": stratified_rho(high),
+    }
+
+
+def stratified_rho(table: pd.DataFrame) -> float:
+    """Spearman correlation of B and loss within each (class, t), weighted by clips; strata under 3 are left out.
+
+    Within strata, because both B and loss depend on t and on the class: pooled, they correlate without any link.
+    """
+    strata = [(len(one), _spearman(one["B"], one["loss"])) for _, one in table.groupby(["contrast_class", "t"])]
+    strata = [(count, rho) for count, rho in strata if count >= 3]
+    if not strata:
+        return float("nan")
+    counts, rhos = map(np.array, zip(*strata, strict=True))
+    return float(counts @ rhos / counts.sum())
+
+
+def _spearman(one: pd.Series, other: pd.Series) -> float:
+    """Spearman's rho; 0 where one of the two does not vary."""
+    if one.nunique() < 2 or other.nunique() < 2:
+        return 0.0
+    return float(stats.spearmanr(one, other).statistic)

@@ -1,0 +1,41 @@
+"""`python -m predictions`: the stage `verify`. Tables of outcomes and the registry in, `results/verdicts.json` out,
+and the counterexamples as files beside it, in `counterexamples/`.
+
+`python -m predictions TABLE... --registry FILE --out FILE` judges other tables by another registry.
+"""
+
+import argparse
+from pathlib import Path
+
+from eisbach.command import run
+
+
+def main() -> None:
+    from rich.console import Console
+
+    from eisbach import params, places, tables
+    from predictions import exhibits, outcomes, registry, summary, verdict
+
+    parser = argparse.ArgumentParser(prog="python -m predictions", description="Judge tables of outcomes.")
+    parser.add_argument("tables", nargs="*", type=Path, help="parquet files; without any, those of the pipeline")
+    parser.add_argument("--registry", type=Path, default=registry.REGISTRY)
+    parser.add_argument("--out", type=Path, default=places.METRICS / "verdicts.json")
+    arguments = parser.parse_args()
+
+    plan = registry.load(arguments.registry)
+    registry.check_seal(plan)
+    table, sources = outcomes.read(arguments.tables or outcomes.of_pipeline(params.load().seeds))
+    tree = verdict.Tree(registry.git("status", "--porcelain") == "", registry.committed(arguments.registry))
+    revision = registry.git("rev-parse", "HEAD")
+    counterexamples = exhibits.collect(arguments.out.parent, places.CENSUS, places.CLIPS)
+    verdicts, gates = verdict.judge(plan, table, tree, counterexamples)
+    tables.write_metrics(
+        arguments.out, summary.document(plan, verdicts, gates, tree, revision and revision.strip(), sources)
+    )
+    console = Console(width=110)
+    console.print(summary.terminal(plan, verdicts))
+    console.print(f"{len(sources)} tables; every verdict with its sentence: {arguments.out}")
+
+
+if __name__ == "__main__":
+    run(main)

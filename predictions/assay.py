@@ -1,0 +1,65 @@
+"""The gate: before an arm is judged, the assay must see what is there and not see what is not.
+
+`oracle`, which looks at the clean sample's contrast, must be detected on the regime's gate metric; `constant`, a
+learning rate, must be equivalent to `baseline` under AdamW. Otherwise every verdict that hangs on the assay is "assay
+failed": a missing effect of the barrier would say nothing.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from predictions import judgement, statistics
+from predictions.claim import Arm
+from predictions.outcomes import Missing, paired, seed_values
+
+BASELINE, ORACLE, CONSTANT = Arm("baseline"), Arm("oracle", 0.5), Arm("constant", 0.5)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the assay showed on one regime and run; effects are differences from the baseline, None where missing."""
+
+    metric: str
+    passed: bool
+    reason: str
+    n: int = 0
+    oracle_effect: float | None = None
+    oracle_p: float | None = None
+    constant_effect: float | None = None
+    constant_p: float | None = None  # of equivalence
+    margin: float | None = None
+
+
+def gate(rows: pd.DataFrame, metric: str) -> Gate:
+    """Judge the assay on the rows of one regime, run and optimiser; `metric` is one that `oracle` should lower.
+
+    Two-sided sign-flip for the oracle, TOST for the constant, both at 0.05: both must hold, so neither is corrected.
+    """
+    try:
+        values = paired({arm.name: seed_values(rows, arm, metric) for arm in (BASELINE, ORACLE, CONSTANT)})
+    except Missing as missing:
+        return Gate(metric, False, f"the assay cannot prove itself: {missing}")
+    oracle, constant = (values[name].sub(values["baseline"]).to_numpy() for name in ("oracle", "constant"))
+    if len(values) < 2:
+        return Gate(metric, False, "the assay cannot prove itself with a single seed", len(values))
+    margin = float(statistics.smallest_effect(values["baseline"].to_numpy(), oracle))
+    oracle_p, constant_p = float(statistics.sign_flip_p(oracle)), float(statistics.tost_p(constant, margin))
+    faults = []
+    if not (oracle_p < statistics.ALPHA and oracle.mean() < 0):
+        few = judgement.too_few(len(values))
+        faults.append(f"the oracle's effect is not detected (p = {oracle_p:.3g}{few and '; ' + few})")
+    if not constant_p < statistics.ALPHA:
+        faults.append(f"the constant is not shown to equal the baseline (p = {constant_p:.3g})")
+    numbers = (len(values), float(oracle.mean()), oracle_p, float(constant.mean()), constant_p, margin)
+    return Gate(metric, not faults, " and ".join(faults) or "oracle detected, constant equals baseline", *numbers)
+
+
+def smallest_effect(rows: pd.DataFrame, metric: str) -> float:
+    """The smallest effect of interest of a metric, from its baseline and oracle rows. Raises Missing without them."""
+    values = paired({arm.name: seed_values(rows, arm, metric) for arm in (BASELINE, ORACLE)})
+    if len(values) < 2:
+        raise Missing("a single seed has no spread, and so no smallest effect of interest")
+    return float(
+        statistics.smallest_effect(values["baseline"].to_numpy(), (values["oracle"] - values["baseline"]).to_numpy())
+    )

@@ -1,0 +1,207 @@
+"""What is done to numbers of one per seed: tests, intervals, margins. Arrays in, arrays out; every draw is seeded.
+
+Shapes. `values` is `[..., n]`: n seeds on the last axis, paired differences or a quantity itself; what comes back has
+the leading axes, so that thousands of simulated experiments go through the code that judges the real one.
+
+Test and interval are one idea. Under the hypothesis that `values` are symmetric about mu, flipping the signs of
+`values - mu` changes nothing in law. A flipped sum reaches the observed one exactly where the mean of the flipped
+subset is at most mu. So the share of all 2^n subsets whose mean is at most mu is the exact p, and quantiles of the
+subset means ("typical values", J. A. Hartigan, JASA 64, 1969) are the interval of all mu that are not rejected.
+Paired differences of arms that are exchangeable under the hypothesis are symmetric, however skewed each arm is.
+"""
+
+import warnings
+from functools import lru_cache
+
+import numpy as np
+from scipy import optimize, stats
+
+from eisbach.seeds import numpy_generator
+
+EXACT = 16  # up to this many seeds all subsets are enumerated
+ALPHA = 0.05
+POWER = 0.8
+
+
+@lru_cache
+def subsets(n: int) -> np.ndarray:
+    """Non-empty subsets of n seeds as a 0/1 matrix `[n, 2^min(n, 16) - 1]`: all of them, or that many drawn at random.
+
+    With the empty one, which stands for the observed signs, they are a power of two in number.
+    """
+    if n <= EXACT:
+        codes = np.arange(1, 2**n)
+        return (codes >> np.arange(n)[:, None] & 1).astype(np.float64)
+    drawn = numpy_generator(0, "sign-flip subsets", n).random((n, 2**EXACT + 64)) < 0.5
+    return drawn[:, drawn.any(0)][:, : 2**EXACT - 1].astype(np.float64)
+
+
+def sign_flip_p(values: np.ndarray, center: float | np.ndarray = 0.0, alternative: str = "two-sided") -> np.ndarray:
+    """P value of a sign-flip test of symmetry about `center`, `[...]`; `alternative` "greater", "less", "two-sided".
+
+    Never 0: its least value is 2^-n, twice that when two-sided. Sums that differ from 0 by rounding count as ties.
+    """
+    moved = np.asarray(values, np.float64) - np.asarray(center, np.float64)[..., None]
+    members = subsets(moved.shape[-1])
+    sums = moved @ members
+    tie = 1e-12 * np.abs(moved).sum(-1, keepdims=True)
+    total = members.shape[1] + 1
+    greater = (1 + (sums <= tie).sum(-1)) / total
+    less = (1 + (sums >= -tie).sum(-1)) / total
+    return {"greater": greater, "less": less, "two-sided": np.minimum(1, 2 * np.minimum(greater, less))}[alternative]
+
+
+def least_p(n: int) -> float:
+    """The smallest two-sided p that n seeds can give: what no effect, however large, gets below."""
+    return 2.0 ** (1 - min(n, EXACT))
+
+
+def sign_flip_bound(values: np.ndarray, alpha: float) -> np.ndarray:
+    """The lower confidence bound at one-sided level `alpha`, `[...]`: the least center that "greater" does not reject.
+
+    -inf where n seeds cannot reject anything at that level.
+    """
+    values = np.asarray(values, np.float64)
+    members = subsets(values.shape[-1])
+    rank = int(alpha * (members.shape[1] + 1) * (1 + 1e-12))
+    if rank == 0:
+        return np.full(values.shape[:-1], -np.inf)
+    means = values @ (members / members.sum(0))
+    return np.partition(means, rank - 1, axis=-1)[..., rank - 1]
+
+
+def sign_flip_interval(values: np.ndarray, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high end, `[...]`, of the interval at level 1 - alpha that belongs to the two-sided sign-flip test."""
+    values = np.asarray(values, np.float64)
+    return sign_flip_bound(values, alpha / 2), -sign_flip_bound(-values, alpha / 2)
+
+
+def bca_interval(values: np.ndarray, seed: int, alpha: float = ALPHA, resamples: int = 9999) -> tuple:
+    """The BCa bootstrap interval of the mean (Efron 1987, by scipy), `[...]` twice; the point where all are equal."""
+    values = np.asarray(values, np.float64)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        found = stats.bootstrap(
+            (values,),
+            np.mean,
+            axis=-1,
+            confidence_level=1 - alpha,
+            n_resamples=resamples,
+            method="BCa",
+            vectorized=True,
+            rng=numpy_generator(seed, "bca"),
+        ).confidence_interval
+    constant = np.ptp(values, axis=-1) == 0  # no spread to resample: scipy says NaN
+    mean = values.mean(-1)
+    return np.where(constant, mean, found.low), np.where(constant, mean, found.high)
+
+
+def tost_p(values: np.ndarray, margin: float | np.ndarray) -> np.ndarray:
+    """P of equivalence, `[...]`: the larger of two one-sided sign-flip tests against -margin and +margin (TOST)."""
+    margin = np.asarray(margin, np.float64)
+    return np.maximum(sign_flip_p(values, -margin, "greater"), sign_flip_p(values, margin, "less"))
+
+
+def noninferiority_p(values: np.ndarray, margin: float | np.ndarray) -> np.ndarray:
+    """P of "not lower than -margin", `[...]`; values are oriented so that larger is better."""
+    return sign_flip_p(values, -np.asarray(margin, np.float64), "greater")
+
+
+def holm(p: np.ndarray, against: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Holm's correction of the p values for m claims and, together with them, of those against: `[..., m]` twice.
+
+    Of a claim's two null hypotheses, "there is nothing" and "there is as much as the margin", one at most is true. So
+    among 2m tests at most m nulls are true, and a step counts the claims of which not both are rejected yet: Holm's
+    procedure with logical constraints (J. P. Shaffer, JASA 81, 1986). The chance of any false word, for or against, is
+    below the level whatever the dependence. NaN in `against` means that there is no such test: plain Holm.
+    """
+    tests = np.stack([np.asarray(p, np.float64), np.asarray(against, np.float64)], axis=-2)  # [..., 2, m]
+    claims = tests.shape[-1]
+    flat = np.where(np.isnan(tests), -1, tests).reshape(*tests.shape[:-2], 2 * claims)
+    order = np.argsort(flat, axis=-1, kind="stable")
+    rejected = np.cumsum(order[..., None] % claims == np.arange(claims), axis=-2)  # after each step, per claim: 0, 1, 2
+    before = np.concatenate([np.zeros_like(rejected[..., :1, :]), rejected[..., :-1, :]], axis=-2)
+    open_claims = claims - (before == 2).sum(-1)
+    steps = np.maximum.accumulate(np.take_along_axis(flat, order, -1) * open_claims, axis=-1)
+    adjusted = np.empty_like(flat)
+    np.put_along_axis(adjusted, order, np.minimum(1, steps), -1)
+    adjusted = np.where(np.isnan(tests), np.nan, adjusted.reshape(tests.shape))
+    return adjusted[..., 0, :], adjusted[..., 1, :]
+
+
+def smallest_effect(baseline: np.ndarray, oracle: np.ndarray) -> np.ndarray:
+    """Smallest effect of interest, `[...]`: half the baseline seeds' deviation or a quarter of |oracle effect|.
+
+    `baseline` `[..., n]` values and `oracle` `[..., n]` differences from them; the larger of the two counts.
+    """
+    return np.maximum(np.std(baseline, axis=-1, ddof=1) / 2, np.abs(np.mean(oracle, axis=-1)) / 4)
+
+
+@lru_cache
+def _repeats(n: int, level: float) -> np.ndarray:
+    """Lower bounds of normal experiments with mean 0, over the standard deviation of independent ones, `[repeats]`.
+
+    The same experiments for every level, so that bounds of two levels belong together.
+    """
+    repeats = 20_000 if n <= 12 else 4_000
+    rng = numpy_generator(0, "detectable effect", n)
+    experiments, earlier = rng.standard_normal((2, repeats, n))
+    bounds = np.concatenate([sign_flip_bound(part, level) for part in np.array_split(experiments, 20)])
+    return bounds / earlier.std(axis=-1, ddof=1)
+
+
+def detectable_effect(n: int, deviation: float | np.ndarray, margin: float | np.ndarray, tests: int) -> np.ndarray:
+    """Minimum detectable effect, `[...]`: what a repeat would label "supported" with probability 0.8.
+
+    The label asks for p below 0.05 at Holm's first step among `tests`, and for a 95 % interval beyond `margin`.
+    `deviation` is the standard deviation of the n values, itself an estimate: its uncertainty is part of the
+    simulation, which assumes normal values. inf where n seeds cannot give the label at all.
+    """
+    deviation, margin = np.asarray(deviation, np.float64)[..., None], np.asarray(margin, np.float64)[..., None]
+    from_zero = -deviation * _repeats(n, ALPHA / 2 / tests)
+    from_margin = margin - deviation * _repeats(n, ALPHA / 2)
+    if np.isinf(from_zero).any() or np.isinf(from_margin).any():
+        return np.full(np.broadcast_shapes(deviation.shape, margin.shape)[:-1], np.inf)
+    return np.quantile(np.maximum(from_zero, from_margin), POWER, axis=-1)
+
+
+def trend_change(levels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Change from the first level to the last along each seed's least-squares line: `[L]`, `[n, L]` -> `[n]`."""
+    levels = np.asarray(levels, np.float64)
+    centred = levels - levels.mean()
+    return values @ centred / np.square(centred).sum() * (levels[-1] - levels[0])
+
+
+def isotonic_p(values: np.ndarray, seed: int, draws: int = 4999) -> float:
+    """P of a monotone rise over levels, `[n, L]`: levels permuted within every seed, Monte Carlo.
+
+    The statistic is what the isotonic fit of the level means explains of their sum of squares (Bartholomew's
+    order-restricted test in its permutation form).
+    """
+    centred = values - values.mean(1, keepdims=True)
+    rng = numpy_generator(seed, "isotonic", *values.shape)
+
+    def explained(table: np.ndarray) -> float:
+        return float(np.square(optimize.isotonic_regression(table.mean(0)).x).sum())
+
+    observed = explained(centred)
+    reached = sum(explained(rng.permuted(centred, axis=1)) >= observed * (1 - 1e-12) for _ in range(draws))
+    return (1 + reached) / (1 + draws)
+
+
+def stratified_rank_correlation(x: np.ndarray, y: np.ndarray, strata: np.ndarray) -> float:
+    """Spearman's correlation of x and y, `[N]`, within strata `[N]`: ranks within each, scaled to [-1, 1], pooled.
+
+    What differs between the strata, such as the classes' mean loss, takes no part. NaN where nothing varies.
+    """
+
+    def ranks(values: np.ndarray) -> np.ndarray:
+        scaled = np.empty(len(values))
+        for stratum in np.unique(strata):
+            inside = strata == stratum
+            scaled[inside] = (2 * stats.rankdata(values[inside]) - inside.sum() - 1) / max(1, inside.sum() - 1)
+        return scaled
+
+    first, second = ranks(np.asarray(x)), ranks(np.asarray(y))
+    size = np.sqrt(np.square(first).sum() * np.square(second).sum())
+    return float(first @ second / size) if size > 0 else float("nan")

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from eisbach.metrics import fitness
+
+CLEAR = {"delta": 0.8, "low": 0.6, "high": 0.9}
+
+
+def effects(**changed):
+    return {pair: CLEAR for pair in fitness.PAIRS} | changed
+
+
+def test_cliff_s_delta_is_the_u_statistic():
+    rng = np.random.default_rng(0)
+    high, low = rng.standard_normal(30) + 0.5, rng.standard_normal(20)
+    u = mannwhitneyu(high, low).statistic
+    assert fitness.cliffs_delta(high, low) == pytest.approx(2 * u / 600 - 1)
+    low_edge, high_edge = fitness.interval(high, low, paired=False)
+    assert low_edge < fitness.cliffs_delta(high, low) < high_edge
+
+
+@pytest.mark.parametrize(
+    ("changed", "fit"),
+    [
+        ({}, True),
+        ({"contrast_flat": {"delta": 0.2, "low": 0.1, "high": 0.3}}, False),
+        ({"contrast_flat": {"delta": 0.5, "low": -0.1, "high": 0.9}}, False),
+        ({"real_phase_randomised": {"delta": -0.9, "low": -1, "high": -0.8}}, False),
+    ],
+)
+def test_a_metric_must_separate_every_pair_in_its_direction(changed, fit):
+    assert fitness.judge(fitness.Claim(1), effects(**changed))[0] is fit
+
+
+def test_shuffling_is_not_asked_of_what_cannot_see_order_and_no_direction_means_either():
+    blind = effects(real_shuffled={"delta": 0.0, "low": 0.0, "high": 0.0})
+    assert not fitness.judge(fitness.Claim(1), blind)[0]
+    assert fitness.judge(fitness.Claim(1, ordered=False), blind)[0]
+    assert fitness.judge(fitness.Claim(0), effects(contrast_flat={"delta": -0.8, "low": -0.9, "high": -0.6}))[0]
+
+
+def test_phase_randomising_keeps_the_spectrum_and_levels_the_clip():
+    rng = np.random.default_rng(0)
+    audio = rng.standard_normal((2, 8000)) * np.linspace(0, 1, 8000) ** 4
+    made = fitness.phase_randomised(audio, rng)
+    assert np.abs(np.fft.rfft(made)) == pytest.approx(np.abs(np.fft.rfft(audio)), rel=1e-6, abs=1e-6)
+    halves = [np.square(half).sum() for half in np.split(made, 2, axis=1)]
+    assert halves[0] == pytest.approx(halves[1], rel=0.3)
+
+
+def test_shuffling_keeps_the_moments():
+    latents = np.arange(12.0).reshape(2, 6)
+    made = fitness.shuffled(latents, np.random.default_rng(0))
+    assert sorted(map(tuple, made.T)) == sorted(map(tuple, latents.T))
+
+
+def test_the_committed_file_judges_every_metric_by_the_rule():
+    known = fitness.load()
+    assert set(known) == set(fitness.CLAIMS)
+    for metric, verdict in known.items():
+        assert (verdict["fit"], verdict["reason"]) == fitness.judge(fitness.CLAIMS[metric], verdict["effects"])

@@ -1,0 +1,40 @@
+"""The worked example of docs/predictions.md, run as it stands there."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from eisbach import weighting
+from predictions import __main__ as verify
+from predictions import exhibits
+
+PAGE = Path(__file__).parents[2] / "docs" / "predictions.md"
+
+
+def block(language):
+    """The page's only block of code in this language."""
+    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return found
+
+
+def test_a_weighting_of_one_s_own_gets_the_same_treatment(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(weighting, "_registry", dict(weighting._registry))  # gone again after the test
+    monkeypatch.setattr(exhibits, "collect", lambda *places: {})  # searches have tests of their own
+    exec(compile(block("python"), "docs/predictions.md", "exec"), {"seeds": range(1000, 1006), "length": 0.02})
+    Path("late.yaml").write_text(block("yaml"))
+    command = ["late.parquet", "--registry", "late.yaml", "--out", "out/late.json"]
+    monkeypatch.setattr(sys, "argv", ["verify", *command])
+    verify.main()
+    document = json.loads(Path("out/late.json").read_text())
+    verdicts = {one["run"]: one for one in document["claims"][0]["verdicts"]}
+    assert set(verdicts) == {"short", "converged"}
+    gates = document["gates"]["densities/eight_gaussians"]
+    for run, one in verdicts.items():
+        assert one["status"] == "exploratory"
+        assert (one["effect_label"] == "assay failed") == (not gates[run]["passed"])
+        assert one["tables"] or one["effect_label"] == "assay failed"
+        assert one["n"] == 6
+        assert "weighing by t" in one["sentence"]
+    assert "late" in capsys.readouterr().out

@@ -1,0 +1,130 @@
+import shutil
+import subprocess
+from collections import Counter
+
+import pytest
+
+from eisbach.errors import UserError
+from predictions import proofs, registry
+from predictions.claim import NUMERIC, Arm, arm
+from predictions.counterexample import SEARCHES
+
+PAPER = {
+    "direction", "curriculum", "noise-level", "lambda-range", "seed-consistency", "adapter", "entropy-loss",
+    "structure", "no-collapse",
+}  # fmt: skip
+
+
+def hypothesis(page, index):
+    return page["claims"][0]["hypotheses"][index]
+
+
+def test_every_claim_of_the_paper_has_a_hypothesis_that_can_be_judged_somewhere():
+    plan = registry.load()
+    assert {claim.id for claim in plan.claims} == PAPER
+    for claim in plan.claims:
+        assert any(one.kind in NUMERIC and one.regimes for one in claim.hypotheses)
+
+
+def test_a_family_is_small_enough_for_nine_seeds():
+    plan = registry.load()
+    for regime in plan.regimes:
+        primary = [h for _, h in plan.hypotheses if regime in h.regimes and h.family == "primary"]
+        for run in plan.regimes[regime].runs:
+            assert sum(run in (one.runs or [run]) for one in primary) <= 13, regime
+        assert {h.family for _, h in plan.hypotheses} == {"primary", "secondary", ""}
+
+
+def test_every_proof_and_search_that_is_named_exists():
+    names = {derive.__name__ for derive in proofs.PROOFS}
+    searches = {name for name, _ in SEARCHES}
+    for _, one in registry.load().hypotheses:
+        assert not one.proof or one.proof in names
+        assert not one.search or one.search in searches
+
+
+def test_the_head_of_the_registry_explains_every_kind():
+    head = registry.REGISTRY.read_text().partition("\nconfirmatory")[0]
+    assert all(f"#   {kind} " in head for kind in registry._NEEDS)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda page: hypothesis(page, 0).update(colour="red"), "colour"),
+        (lambda page: hypothesis(page, 0).update(bound="high"), "bound"),
+        (lambda page: hypothesis(page, 0).pop("metric"), "'metric' is missing from claim/risk"),
+        (lambda page: hypothesis(page, 0).update(bound=1.0), "'bound' means nothing to kind difference in claim/risk"),
+        (lambda page: hypothesis(page, 0).update(arms=["barrier at 0.5"]), "'barrier at 0.5' is no arm"),
+        (lambda page: hypothesis(page, 1).update(id="claim/risk"), "'claim/risk' stands twice"),
+        (lambda page: hypothesis(page, 2).update(parts=["claim/gone"]), "the part 'claim/gone'"),
+        (lambda page: hypothesis(page, 0).update(regimes=["toy/*"]), "claim/risk must name 'real' once"),
+        (lambda page: hypothesis(page, 0)["regimes"].append("moon"), "'moon', which is no regime"),
+        (lambda page: page["regimes"]["real"].update(gate=""), "'real' has no gate"),
+        (lambda page: page.pop("confirmatory"), "confirmatory"),
+    ],
+)
+def test_a_fault_is_named(page, load_page, change, named):
+    change(page)
+    with pytest.raises(UserError) as error:
+        load_page(page)
+    assert named in str(error.value)
+
+
+def test_a_missing_or_unreadable_registry_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.yaml is missing"):
+        registry.load(tmp_path / "gone.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    with pytest.raises(UserError, match=r"bad\.yaml is not readable"):
+        registry.load(tmp_path / "bad.yaml")
+
+
+def test_arms_are_read_as_they_are_written():
+    assert arm("baseline") == Arm("baseline")
+    assert arm("barrier@0.5:lora") == Arm("barrier", 0.5, "lora")
+    assert all(str(arm(text)) == text for text in ("constant", "barrier@1", "baseline:dora", "barrier@0.5:lora"))
+
+
+def test_a_comment_does_not_change_the_hash_and_a_margin_does(page, load_page):
+    before = load_page(page)
+    hypothesis(page, 0)["margin"] = 0.1
+    after = load_page(page)
+    assert registry.digest(before) != registry.digest(after)
+    assert registry.changed(registry.digests(before), registry.digests(after)) == ["claim/risk"]
+
+
+@pytest.fixture
+def repository(tmp_path, page, load_page):
+    """A git repository whose commit holds the page's registry."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    load_page(page)
+    who = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
+    for command in (["init", "-q"], ["add", "registry.yaml"], [*who, "commit", "-qm", "Register"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True, capture_output=True)
+    return tmp_path
+
+
+def test_confirmatory_seeds_refuse_to_start_from_an_edited_registry(repository, page, load_page):
+    path, seal = repository / "registry.yaml", repository / "seal.json"
+    registry.seal(registry.load(path), [100, 101], path, seal)
+    assert '"sealed": true' in seal.read_text()
+    path.write_text(path.read_text().replace("bound: 0.5", "bound: 0.4"))
+    assert not registry.committed(path)
+    with pytest.raises(UserError, match="confirmatory seeds cannot start"):
+        registry.seal(registry.load(path), [100, 101], path, seal)
+    registry.seal(registry.load(path), [0, 1], path, repository / "other.json")  # others may: they confirm nothing
+
+
+def test_a_registry_edited_after_the_run_is_refused_by_name(repository):
+    path, seal = repository / "registry.yaml", repository / "seal.json"
+    registry.seal(registry.load(path), list(range(100, 112)), path, seal)
+    registry.check_seal(registry.load(path), seal)
+    path.write_text(path.read_text().replace("bound: 0.5", "bound: 0.4"))
+    with pytest.raises(UserError, match=r"edited after the confirmatory run was sealed in .*: claim/weight;"):
+        registry.check_seal(registry.load(path), seal)
+
+
+def test_nothing_is_said_twice_in_the_registry():
+    counts = Counter(one.statement for _, one in registry.load().hypotheses)
+    assert max(counts.values()) == 1

@@ -1,0 +1,85 @@
+"""All arms x seeds of a regime as one tensor program: paired by construction, deterministic, a generator of steps."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from eisbach.errors import UserError
+from eisbach.objective import per_sample_loss
+from eisbach.seeds import torch_generator
+from toy_models.arms import Stack
+from toy_models.draws import draws
+from toy_models.mixture import Mixture
+from toy_models.networks import Network, Weights, every, initial
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. The learning rate is constant, so that a factor on the loss is all an arm changes."""
+
+    optimizer: str = "adamw"
+    lr: float = 4e-3
+    batch: int = 64
+    dropout: float = 0.15  # share of samples whose label is left out
+    average: float = 0.99  # decay of the moving average of the weights, which is what is measured
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of all models: `weights` is their moving average after it and changes in place when the next is taken."""
+
+    step: int
+    weights: Weights
+    loss: Tensor  # [A, S, B], before the factor
+    factor: Tensor  # [A, S, B]
+    t: Tensor  # [S, B]
+
+
+def beginning(network: Network, seeds: Sequence[int], arms: int) -> Weights:
+    """Initial weights of arms x seeds models; the arms of a seed begin alike."""
+    single = [initial(network, torch_generator(seed, "toy weights")) for seed in seeds]
+    return {name: every(torch.cat([one[name] for one in single]), arms * len(seeds)) for name in single[0]}
+
+
+def train(network: Network, law: Mixture, stack: Stack, weights: Weights, recipe: Recipe, steps: int) -> Iterator[Step]:
+    """Train `weights` in place by `stack`'s arms and seeds, one `Step` at a time.
+
+    The moving average takes the noise of a constant learning rate out of what is measured, and acts on no gradient.
+    Raises UserError naming arm and seed when a loss is not finite, before the optimiser moves.
+    """
+    parameters = {name: weight.requires_grad_() for name, weight in weights.items()}
+    averages = {name: weight.detach().clone() for name, weight in weights.items()}
+    optimizer = optimiser(recipe, list(parameters.values()), stack.parameters())
+    shape = (len(stack.arms), len(stack.seeds), recipe.batch)
+    for step, draw in enumerate(draws(law, stack.seeds, steps, recipe.batch, recipe.dropout)):
+        output = network(parameters, draw.noisy, draw.t, draw.label)
+        target = every(draw.target, len(output))
+        loss = per_sample_loss(output.flatten(0, 1), target.flatten(0, 1)).view(shape)
+        factor, penalty = stack.factors(output, draw, step)
+        total = (loss * factor).mean(2)  # [A, S]: each model its own objective; their sum gives each its own gradient
+        if not torch.isfinite(total).all():
+            arm, seed = (~torch.isfinite(total)).nonzero()[0].tolist()
+            raise UserError(
+                f"the loss of toy arm '{stack.arms[arm].name}', seed {stack.seeds[seed]}, is not finite at step "
+                f"{step}; lower the learning rate of its regime in toy_models/regimes.py"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        (total.sum() + penalty).backward()
+        optimizer.step()
+        decay = min(recipe.average, (step + 1) / (step + 10))
+        torch._foreach_lerp_(list(averages.values()), [one.detach() for one in parameters.values()], 1 - decay)
+        yield Step(step, averages, loss.detach(), factor.detach(), draw.t)
+
+
+def optimiser(recipe: Recipe, models: list[Tensor], arms: list[Tensor]) -> torch.optim.Optimizer:
+    """AdamW or SGD over stacked models: both act entry by entry, so that a stack is its models side by side.
+
+    AdamW's eps is far below any gradient here and its decay 0: nothing but the direction of the gradients counts.
+    What the arms learn has a rate of its own.
+    """
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(models, lr=recipe.lr, momentum=0.9)
+    groups = [{"params": models}] + ([{"params": arms, "lr": 1e-2}] if arms else [])
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.99), eps=1e-12, weight_decay=0.0, fused=True)

@@ -1,0 +1,41 @@
+"""Which way an arm's gradient points: its cosine to the baseline's, for every model of a stack at once."""
+
+import torch
+from torch import Tensor
+
+from eisbach.objective import per_sample_loss
+from toy_models.arms import Arm, Stack
+from toy_models.draws import Draw, draws
+from toy_models.mixture import Mixture
+from toy_models.networks import Network, Weights, every
+
+
+def probes(arms: list[Arm], lam: float) -> list[Arm]:
+    """The factor under which each arm's model is looked at: its own for barrier and attached, else the barrier's."""
+    return [arm if arm.name in ("barrier", "attached") else Arm("barrier", lam) for arm in arms]
+
+
+def cosines(network: Network, law: Mixture, weights: Weights, stack: Stack, batch: int, batches: int) -> Tensor:
+    """Cosine of the weighted and the plain gradient of every model on `batches` batches, `[batches, A, S]`.
+
+    The batches are the first of a seed's own stream for `batch`, without label dropout.
+    """
+    parameters = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
+    steps = draws(law, stack.seeds, batches, batch, dropout=0.0)
+    return torch.stack([_cosine(network, parameters, stack, draw, step) for step, draw in enumerate(steps)])
+
+
+def _cosine(network: Network, parameters: Weights, stack: Stack, draw: Draw, step: int) -> Tensor:
+    output = network(parameters, draw.noisy, draw.t, draw.label)
+    shape = (len(stack.arms), *draw.t.shape)
+    loss = per_sample_loss(output.flatten(0, 1), every(draw.target, len(output)).flatten(0, 1)).view(shape)
+    factor, _ = stack.factors(output, draw, step)
+    leaves = list(parameters.values())
+    plain = _flat(torch.autograd.grad(loss.mean(2).sum(), leaves, retain_graph=True))
+    weighted = _flat(torch.autograd.grad((loss * factor).mean(2).sum(), leaves))
+    return torch.cosine_similarity(plain, weighted, dim=1).view(shape[:2])
+
+
+def _flat(gradients: tuple[Tensor, ...]) -> Tensor:
+    """`[M, ...]` each -> `[M, parameters]`, in float64 so that a cosine of 1 is 1 to 1e-12 of what float32 gave."""
+    return torch.cat([gradient.flatten(1).double() for gradient in gradients], dim=1)

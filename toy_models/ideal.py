@@ -1,0 +1,75 @@
+"""What the barrier would do to an ideal model: the exact velocity's weights, by exact sampling. No training.
+
+One seed is one independent draw of the whole grid, so that the spread over seeds is the Monte-Carlo error.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from eisbach.barrier import barrier_weight
+from eisbach.params import Toys
+from toy_models import outcomes, trajectories
+from toy_models.arms import Arm
+from toy_models.heldout import Heldout, Measured, heldout
+from toy_models.mixture import Mixture
+from toy_models.regimes import ANALYTIC, REGIMES
+
+CHANNELS, POSITIONS = 64, 32  # of the closed-form regime
+EXACT = Arm("baseline")  # its velocity is what the plain loss leads to
+CURVE = 200  # draws of each class at each time of an ideal curve
+
+
+def law_of(name: str) -> Mixture:
+    """The law of a regime, the closed-form one included."""
+    return trajectories.closed_form(CHANNELS, POSITIONS) if name == ANALYTIC else REGIMES[name].law()
+
+
+def measured(held: Heldout) -> Measured:
+    """The exact velocity in the place of a model: `[1, N, 2, count]` each, its excess risk 0."""
+    loss = (held.exact - held.target).square().mean((2, 3))
+    weight = torch.stack([barrier_weight(output) for output in held.exact])
+    parts = (part.unflatten(1, (2, -1)).unsqueeze(0) for part in (loss, torch.zeros_like(loss), weight))
+    return Measured(*parts)
+
+
+def weight_curve(name: str, seed: int = 0, count: int = CURVE) -> pd.DataFrame:
+    """The ideal w by class and t with 95 % intervals, rows of the table of weights."""
+    held = heldout(law_of(name), count, seed=seed)
+    who = pd.DataFrame([{"arm": "exact", "lam": float("nan"), "seed": seed, **_facts(name), "source": "closed form"}])
+    return outcomes.weight_rows(measured(held).weight, held.times, who)
+
+
+def analytic(seeds: Sequence[int], settings: Toys) -> dict[str, pd.DataFrame]:
+    """Outcomes of the closed-form regime, and the ideal weight curve of every regime of `settings`."""
+    law = law_of(ANALYTIC)
+    tables = []
+    for seed in seeds:
+        held = heldout(law, settings.heldout, seed=seed)
+        found = outcomes.of_heldout(measured(held), held)
+        found = {name: value for name, value in found.items() if "excess_risk" not in name}  # 0 by construction
+        found |= _by_kind(law, settings.heldout, seed)
+        tables.append(outcomes.rows(found, _facts(ANALYTIC), [EXACT], [seed]))
+    curves = [weight_curve(name) for name in settings.regimes]
+    return {
+        "outcomes": pd.concat(tables, ignore_index=True),
+        "weights": pd.concat(curves, ignore_index=True),
+    }
+
+
+def _facts(name: str) -> dict[str, str]:
+    return {"regime": name, "adapter": "full", "optimizer": "adamw", "run": "converged"}
+
+
+def _by_kind(law: Mixture, count: int, seed: int) -> dict[str, Tensor]:
+    """Mean weights at low and high t of each kind of envelope, the class known: contrast is made of three kinds."""
+    found = {}
+    held = heldout(law, 4 * count, seed=seed)
+    weight, t = measured(held).weight[0].flatten(1).double(), torch.tensor(held.times)
+    for index, kind in enumerate(trajectories.KINDS):
+        mine = (law.modes[held.component] == index).double()  # [N, 2 * count]
+        for name, rows in (("t<0.2", t < 0.2), ("t>0.8", t > 0.8)):
+            found[f"w/{name}/{kind}"] = ((weight * mine)[rows].sum() / mine[rows].sum()).unsqueeze(0)
+    return found

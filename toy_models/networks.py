@@ -1,0 +1,118 @@
+"""Networks for many models at once: every weight `[M, in, out]`, every bias `[M, 1, out]`, one call for all M.
+
+    output = network(weights, noisy, t, label)            [M, B, C, T]
+
+`noisy` `[S, B, C, T]`, `t` and `label` `[S, B]`: what M / S models share is given once; model m reads row m modulo S,
+that is, models are laid out arm by arm, seeds within an arm. Both networks add a correction to the best velocity that
+knows only that data and noise have unit variance (`eisbach.flow.linear_predictor`), and begin with correction 0.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import one_hot, silu
+
+from eisbach.flow import linear_predictor
+from toy_models.mixture import NULL
+
+Weights = dict[str, Tensor]
+OCTAVES = 3  # of the waves that encode t
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """A residual MLP over all channels and positions, plain and as waves, t and label.
+
+    The waves let it bend within a standard deviation, which the laws in the plane ask for.
+    """
+
+    channels: int
+    positions: int
+    width: int
+    depth: int = 2
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """(in, out) of every layer, in order."""
+        size = self.channels * self.positions
+        hidden = {f"hidden{index}": (self.width, self.width) for index in range(self.depth)}
+        return {"first": (5 * size + _condition_size(), self.width), **hidden, "last": (self.width, size)}
+
+    def __call__(self, weights: Weights, noisy: Tensor, t: Tensor, label: Tensor) -> Tensor:
+        models = len(weights["first.weight"])
+        flat = noisy.flatten(2)
+        angle = math.pi * torch.cat([flat / 2, flat], dim=2)
+        features = torch.cat([flat, angle.cos(), angle.sin(), condition(t, label)], dim=2)
+        hidden = trunk(weights, features, self.depth)
+        correction = layer(weights, "last", hidden).unflatten(2, noisy.shape[2:])
+        return every(linear_predictor(t)[..., None, None] * noisy, models) + correction
+
+
+@dataclass(frozen=True)
+class Mixer:
+    """Mixes positions by a matrix `[T, T]` that an MLP reads off the energies, t and the label.
+
+    The exact velocity of zero-mean components with independent channels has this form: x_t times a matrix that
+    depends on x_t through quadratic forms alone. It sees those on and beside the diagonal.
+    """
+
+    channels: int
+    positions: int
+    width: int
+    depth: int = 2
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """(in, out) of every layer, in order."""
+        forms = 2 * self.positions - 1
+        hidden = {f"hidden{index}": (self.width, self.width) for index in range(self.depth)}
+        return {"first": (forms + _condition_size(), self.width), **hidden, "last": (self.width, self.positions**2)}
+
+    def __call__(self, weights: Weights, noisy: Tensor, t: Tensor, label: Tensor) -> Tensor:
+        models = len(weights["first.weight"])
+        forms = torch.cat([noisy.square().mean(2), (noisy[..., 1:] * noisy[..., :-1]).mean(2)], dim=2)
+        hidden = trunk(weights, torch.cat([forms, condition(t, label)], dim=2), self.depth)
+        matrix = layer(weights, "last", hidden).unflatten(2, (self.positions, self.positions))
+        identity = torch.eye(self.positions, dtype=noisy.dtype)
+        return every(noisy, models) @ (every(linear_predictor(t)[..., None, None] * identity, models) + matrix)
+
+
+Network = Mlp | Mixer
+
+
+def initial(network: Network, generator: Generator) -> Weights:
+    """Weights of one model, `[1, in, out]` and `[1, 1, out]`: normal with variance 1 / in; zero in the last layer."""
+    weights = {}
+    for name, (inputs, outputs) in network.sizes().items():
+        normal = torch.randn(1, inputs, outputs, generator=generator) / math.sqrt(inputs)
+        weights[f"{name}.weight"] = torch.zeros_like(normal) if name == "last" else normal
+        weights[f"{name}.bias"] = torch.zeros(1, 1, outputs)
+    return weights
+
+
+def trunk(weights: Weights, features: Tensor, depth: int) -> Tensor:
+    """Features `[S, B, in]` of all models through the first layer and `depth` residual ones, `[M, B, width]`."""
+    hidden = silu(layer(weights, "first", every(features, len(weights["first.weight"]))))
+    for index in range(depth):
+        hidden = hidden + silu(layer(weights, f"hidden{index}", hidden))
+    return hidden
+
+
+def layer(weights: Weights, name: str, inputs: Tensor) -> Tensor:
+    """`[M, B, in]` -> `[M, B, out]`, every model by its own weights."""
+    return torch.baddbmm(weights[f"{name}.bias"], inputs, weights[f"{name}.weight"])
+
+
+def every(shared: Tensor, models: int) -> Tensor:
+    """`[S, ...]` -> `[M, ...]`: what the seeds share, once for every arm."""
+    return shared.repeat(models // len(shared), *[1] * (shared.dim() - 1))
+
+
+def condition(t: Tensor, label: Tensor) -> Tensor:
+    """t as waves and the label as one of three, `[S, B, condition]`."""
+    angle = math.pi * t.unsqueeze(-1) * 2.0 ** torch.arange(OCTAVES)
+    return torch.cat([angle.cos(), angle.sin(), one_hot(label, NULL + 1).to(t.dtype)], dim=-1)
+
+
+def _condition_size() -> int:
+    return 2 * OCTAVES + NULL + 1

@@ -1,0 +1,105 @@
+"""From trained stacks to tidy rows: one number per arm, seed and metric."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from toy_models import measures
+from toy_models.arms import Arm
+from toy_models.heldout import Heldout, Measured
+from toy_models.mixture import CLASSES, Mixture
+
+COLUMNS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric", "value"]
+
+
+def of_heldout(measured: Measured, held: Heldout) -> dict[str, Tensor]:
+    """Losses, excess risks and weight statistics, `[M]` each."""
+    loss, excess = (part.mean((1, 3)) for part in (measured.loss, measured.excess))  # [M, 2]
+    found = {"heldout_loss": loss.mean(1), "excess_risk": excess.mean(1)}
+    for index, name in enumerate(CLASSES):
+        found |= {f"heldout_loss/{name}": loss[:, index], f"excess_risk/{name}": excess[:, index]}
+    found["relative_excess_risk/contrast"] = excess[:, 1] / excess[:, 0]
+    for index, t in enumerate(range(10)):
+        rows = [row for row, at in enumerate(held.times) if int(at * 10) == t]
+        found[f"excess_risk/t{index / 10:.1f}"] = measured.excess[:, rows].mean((1, 2, 3))
+    return found | of_weights(measured.weight, measured.loss, held.times)
+
+
+def of_weights(weight: Tensor, loss: Tensor, times: Sequence[float]) -> dict[str, Tensor]:
+    """What the weights `[M, N, 2, count]` of Eq. 4 say of t, of the classes and of the losses beside them."""
+    t = torch.tensor(times, dtype=torch.float64)
+    weight, loss = weight.double(), loss.double()
+    low, high = t < 0.2, t > 0.8
+    tenth = torch.stack([weight[:, (t * 10).long() == index].mean((1, 3)) for index in range(10)], dim=1)  # [M, 10, 2]
+    flat = weight.flatten(1)
+    by_class = weight.mean((1, 3))
+    # B falls as w rises, one to one: the rank correlation of B and loss is minus that of w and loss.
+    rho = -measures.rank_correlation(weight, loss)  # [M, N, 2]: within a time and a class
+    return {
+        "w/t<0.2": weight[:, low].mean((1, 2, 3)),
+        "w/t>0.8": weight[:, high].mean((1, 2, 3)),
+        "w_spearman_t": measures.rank_correlation(flat, t.repeat_interleave(weight[0, 0].numel()).expand_as(flat)),
+        "w_ratio/contrast_flat": by_class[:, 1] / by_class[:, 0],
+        "w_ratio_min_bin/contrast_flat": (tenth[:, :, 1] / tenth[:, :, 0]).amin(1),
+        "w_ratio_max_bin/contrast_flat": (tenth[:, :, 1] / tenth[:, :, 0]).amax(1),
+        "weight_cv": flat.std(1) / flat.mean(1),
+        "effective_sample_share": flat.sum(1).square() / (flat.shape[1] * flat.square().sum(1)),
+        "entropy_loss_rho/t<0.2": rho[:, low].mean((1, 2)),
+        "entropy_loss_rho/t>0.8": rho[:, high].mean((1, 2)),
+    }
+
+
+def of_samples(law: Mixture, samples: Tensor, conditional: list[Tensor], exact: Tensor) -> dict[str, Tensor]:
+    """Measures of unconditional samples `[M, n, C, T]`, of samples of each class, beside exact draws `[n, C, T]`."""
+    contrast, modes = measures.masses(law, samples)
+    some = min(128, samples.shape[1])  # eigenvalues cost the cube
+    found = {
+        "class_mass/contrast": contrast,
+        "modes": modes,
+        "location_entropy": measures.location_entropy(samples),
+        "vendi": measures.vendi(samples[:, :some], measures.bandwidth(exact[:some])),
+        "sliced_wasserstein": measures.sliced_wasserstein(samples, exact),
+    }
+    if law.shape == (1, 2):
+        return found
+    parts = [measures.consistency_and_detail(each[:, : 2 * some]) for each in conditional]
+    structure, detail = (torch.stack(part).mean(0) for part in zip(*parts, strict=True))
+    return found | {
+        "dynamic_range_db": measures.dynamic_range_db(samples),
+        "pca_area": measures.hull_area(samples),
+        "participation_ratio": measures.participation_ratio(samples),
+        "structure_consistency": structure,
+        "detail_diversity": detail,
+    }
+
+
+def rows(found: dict[str, Tensor], facts: dict, arms: Sequence[Arm], seeds: Sequence[int]) -> pd.DataFrame:
+    """Metrics `[A * S]` each as long rows; `facts` are the columns that all rows share."""
+    tables = [
+        models(arms, seeds).assign(**facts, metric=metric, value=value.double().numpy())
+        for metric, value in found.items()
+    ]
+    return pd.concat(tables, ignore_index=True)[COLUMNS]
+
+
+def models(arms: Sequence[Arm], seeds: Sequence[int]) -> pd.DataFrame:
+    """One row a model, in the order of the stack: arm, lam, seed."""
+    return pd.DataFrame(
+        {
+            "arm": np.repeat([arm.name for arm in arms], len(seeds)),
+            "lam": np.repeat(np.array([arm.lam for arm in arms], dtype=np.float64), len(seeds)),
+            "seed": np.tile(np.array(seeds, dtype=np.int64), len(arms)),
+        }
+    )
+
+
+def weight_rows(weight: Tensor, times: Sequence[float], who: pd.DataFrame) -> pd.DataFrame:
+    """Mean weights by class and t with their 95 % intervals over samples: one row per row of `who`, class and t."""
+    mean, half = weight.double().mean(3), 1.96 * weight.double().std(3) / weight.shape[3] ** 0.5
+    index = pd.MultiIndex.from_product([who.index, times, CLASSES], names=["model", "t", "class"])
+    table = pd.DataFrame({"w": mean.flatten(), "half": half.flatten()}, index=index).reset_index(["t", "class"])
+    table = table.assign(w_low=table["w"] - table["half"], w_high=table["w"] + table["half"]).drop(columns="half")
+    return table.join(who).reset_index(drop=True)

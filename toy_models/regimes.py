@@ -1,0 +1,65 @@
+"""The regimes by name: a law, a network, a recipe and two lengths; sizes were chosen on seeds 1000 and above.
+
+Of every run two results are kept: after `short` steps, on the way, and after `converged` ones, where the excess risk
+is a stated share of the Bayes loss (docs/toys.md). The two are the same run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eisbach.errors import UserError
+from eisbach.params import Toys
+from eisbach.weighting import names
+from toy_models import densities, trajectories
+from toy_models.arms import FOLLOWERS
+from toy_models.ensemble import Recipe
+from toy_models.mixture import Mixture
+from toy_models.networks import Mixer, Mlp, Network
+
+ANALYTIC = "analytic"
+
+
+@dataclass(frozen=True)
+class Regime:
+    law: Callable[[], Mixture]
+    network: Network
+    recipes: dict[str, Recipe]  # by optimizer
+    short: int
+    converged: int
+
+
+def plane(law: Callable[[], Mixture]) -> Regime:
+    recipes = {"adamw": Recipe("adamw", 4e-3), "sgd": Recipe("sgd", 3e-2)}
+    return Regime(law, Mlp(1, 2, width=48), recipes, short=100, converged=800)
+
+
+def curves(channels: int) -> Regime:
+    recipes = {"adamw": Recipe("adamw", 4e-3, batch=32), "sgd": Recipe("sgd", 3e-2, batch=32)}
+    return Regime(
+        lambda: trajectories.curves(channels), Mixer(channels, 16, width=48), recipes, short=100, converged=1000
+    )
+
+
+REGIMES = {
+    **{f"densities/{name}": plane(law) for name, law in densities.LAWS.items()},
+    **{f"trajectories/c{channels}": curves(channels) for channels in (2, 32)},
+}
+
+
+def check(settings: Toys) -> None:
+    """Raises UserError where a regime or an arm is unknown, or a follower has no barrier arm to follow."""
+    for key, given, known in (
+        ("regimes", settings.regimes, [ANALYTIC, *REGIMES]),
+        ("arms", settings.arms, names()),
+    ):
+        if unknown := sorted(set(given) - set(known)):
+            raise UserError(
+                f"toys.{key} in params.yaml has unknown {', '.join(unknown)}; choose from {', '.join(known)}"
+            )
+    followers = set(FOLLOWERS) & set(settings.arms)
+    if followers and "barrier" not in settings.arms:
+        raise UserError(f"toys.arms has {', '.join(sorted(followers))} but no barrier to follow; add it in params.yaml")
+    if followers and "barrier" in settings.swept and settings.lam not in settings.lams:
+        raise UserError(f"toys.lam {settings.lam} is not among toys.lams in params.yaml; add it: {settings.lams}")
+    if not settings.seeds or settings.block < 1:
+        raise UserError("toys.seeds is empty or toys.block below 1 in params.yaml; give at least one seed and 1")

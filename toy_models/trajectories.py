@@ -1,0 +1,76 @@
+"""Curves of T positions and C channels whose energy over time is known: flat, bursty, rare, music-like.
+
+A component is an envelope a(s) times a smooth Gaussian process: covariance a(s) R(s, s') a(s') over time, the
+channels independent. Every envelope has mean square 1, so that classes differ in contrast and not in loudness.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from toy_models.mixture import Mixture, centred
+
+FLOOR = 0.15  # amplitude between bursts, before scaling
+
+
+def kernel(length: int, correlation: float) -> Tensor:
+    """Covariance over time `[T, T]`, diagonal 1: squared exponential of that length in positions, and 5 % white."""
+    position = torch.arange(length, dtype=torch.float64)
+    lag = position[:, None] - position
+    return 0.95 * torch.exp(-((lag / correlation) ** 2) / 2) + 0.05 * torch.eye(length, dtype=torch.float64)
+
+
+def burst(length: int, centre: float, width: float) -> Tensor:
+    """A smooth envelope `[T]` with one burst: `centre` and `width` as shares of the length; mean square 1."""
+    position = (torch.arange(length, dtype=torch.float64) + 0.5) / length
+    return loud(FLOOR + torch.exp(-(((position - centre) / width) ** 2) * math.log(2) * 4))
+
+
+def sections(levels: Sequence[float], length: int) -> Tensor:
+    """A music-like envelope `[T]`: sections of given levels, joined by raised cosines; mean square 1."""
+    position = (torch.arange(length, dtype=torch.float64) + 0.5) / length * (len(levels) - 1)
+    left = position.long().clamp(max=len(levels) - 2)
+    blend = (1 - torch.cos(math.pi * (position - left))) / 2
+    heights = torch.tensor(levels, dtype=torch.float64)
+    return loud(heights[left] * (1 - blend) + heights[left + 1] * blend)
+
+
+def loud(envelope: Tensor) -> Tensor:
+    """The envelope scaled to mean square 1."""
+    return envelope / envelope.square().mean().sqrt()
+
+
+def curves(channels: int, length: int = 16) -> Mixture:
+    """Two classes of equal mass: level curves, smooth or rough; and one burst, a quarter wide, at four places."""
+    covariances = [kernel(length, 2.0), kernel(length, 0.7)]
+    for centre in (0.125, 0.375, 0.625, 0.875):
+        envelope = burst(length, centre, 0.25)
+        covariances.append(envelope[:, None] * kernel(length, 1.4) * envelope)
+    classes = torch.tensor([0, 0, 1, 1, 1, 1])
+    return centred([2, 2, 1, 1, 1, 1], torch.stack(covariances), channels, classes, torch.arange(6))
+
+
+KINDS = ("flat", "music-like", "bursty", "rare")
+
+
+def envelopes(length: int) -> list[tuple[str, Tensor]]:
+    """(kind, envelope `[T]`) of the closed-form regime: level; sections; bursts of duty a quarter; of a sixteenth."""
+    level = torch.ones(length, dtype=torch.float64)
+    return [
+        ("flat", level),
+        *(("music-like", sections(heights, length)) for heights in ([1, 2, 1, 3], [3, 1, 2, 1], [1, 1, 3, 2])),
+        *(("bursty", burst(length, centre, 0.25)) for centre in (0.2, 0.5, 0.8)),
+        *(("rare", burst(length, centre, 0.0625)) for centre in (0.2, 0.5, 0.8)),
+    ]
+
+
+def closed_form(channels: int, length: int) -> Mixture:
+    """The law of the closed-form regime: half of it flat, the other kinds a sixth each; a kind is a mode."""
+    kinds, shapes = zip(*envelopes(length), strict=True)
+    rough = kernel(length, 2.0)
+    modes = torch.tensor([KINDS.index(kind) for kind in kinds])
+    weights = [0.5 if kind == "flat" else 1 / 18 for kind in kinds]
+    covariances = torch.stack([shape[:, None] * rough * shape for shape in shapes])
+    return centred(weights, covariances, channels, (modes > 0).long(), modes)
