@@ -1,5 +1,6 @@
 """Counterexamples to be seen and heard: the energies of arrays drawn, the clips of music as takes."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +49,17 @@ def energies(arrays: dict[str, np.ndarray], name: str) -> Picture:
     """The energies of every model output `[C, T]` over its positions, with its weight."""
     weights = {key: float(barrier_weight(torch.from_numpy(array)[None])) for key, array in arrays.items()}
     with svg.style():
-        figure, panels = svg.figure(columns=len(arrays), height=2.5, width=max(4.0, 1.9 * len(arrays)), sharey=True)
-        for axes, (key, array) in zip(np.atleast_1d(panels), arrays.items(), strict=True):
+        rows, columns = math.ceil(len(arrays) / 2), min(len(arrays), 2)
+        figure, panels = svg.figure(rows, columns, height=2.3 * rows, sharey=True)
+        panels = np.atleast_1d(panels).ravel()
+        for axes in panels[len(arrays) :]:
+            axes.set_visible(False)
+        for axes, (key, array) in zip(panels, arrays.items(), strict=False):
             energy = np.square(array).mean(0)
             axes.bar(np.arange(1, len(energy) + 1), energy, color=CLASSES["flat"])
             axes.set_title(f"{visible(key)}\nw = {weights[key]:.3f}", fontsize=8.5, loc="left")
             axes.set(xlabel="position", xticks=np.arange(1, len(energy) + 1))
-        np.atleast_1d(panels)[0].set_ylabel("energy")
+            axes.set_ylabel("energy")
         alt = "; ".join(f"{visible(key)}: weight {weight:.3f}" for key, weight in weights.items()) + "."
         caption = "The energies of each output over its positions, and the weight of Eq. 4 that they get."
         return Picture(svg.inline(figure, name, alt), alt, caption)

@@ -52,7 +52,7 @@ def test_a_file_that_cannot_be_read_or_lies_elsewhere_is_left_out_and_said(made,
 
 
 def test_similarity_sees_sections_that_return(made):
-    audio, rate = listening._read(made, "a.flac")
+    audio, rate = listening._read(made / "a.flac")
     matrix = listening.similarity(listening._mel_db(audio, rate), rate)
     quarter = len(matrix) // 4
     first, second, third = (slice(place * quarter + 2, (place + 1) * quarter - 2) for place in range(3))
