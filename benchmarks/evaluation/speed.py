@@ -1,6 +1,6 @@
-"""`python -m benchmarks.evaluation.speed`: CPU seconds a clip for all that evaluation does to 100 clips of sound.
+"""`python -m benchmarks.evaluation.speed`: CPU seconds a clip for everything that evaluation does to 100 clips.
 
-Needs `dvc repro encode` alone: real clips stand for samples. Writes benchmarks/evaluation/speed.json.
+Needs `dvc repro encode`; real clips stand for samples. Writes benchmarks/evaluation/speed.json.
 """
 
 import json
