@@ -7,6 +7,7 @@ from eisbach.seeds import torch_generator
 from toy_models.networks import Network, Weights
 
 STEPS = 32
+BOUND = 20.0  # of a coordinate, three times what any law reaches: an untrained model may diverge, in a few steps to inf
 
 
 @torch.no_grad()
@@ -18,5 +19,5 @@ def sample(network: Network, weights: Weights, seeds: list[int], count: int, lab
     labels = torch.full(x.shape[:2], label)
     for step in range(STEPS):
         t = torch.full(x.shape[:2], 1 - step / STEPS)
-        x = x - network(weights, x, t, labels) / STEPS
+        x = (x - network(weights, x, t, labels) / STEPS).clamp(-BOUND, BOUND)
     return x

@@ -25,8 +25,8 @@ TINY = Toys(
     arms=["baseline", "barrier", "constant", "trace", "timestep", "shuffled", "inverse", "oracle", "attached"],
     sgd_arms=["baseline", "barrier", "constant"],
     length=0.005,
-    samples=24,
-    heldout=6,
+    samples=16,
+    heldout=4,
     block=2,
 )
 
