@@ -10,7 +10,6 @@ import yaml
 from eisbach import places
 from predictions.report.text import visible
 
-TOYS = places.ARTIFACTS / "toys"
 VERDICTS = places.METRICS / "verdicts.json"
 CORPUS = places.MANIFEST.parent / "summary.json"
 FAULTS = (OSError, ValueError, KeyError)  # of a file that is cut off, is no parquet or JSON, or lacks its columns
@@ -19,10 +18,10 @@ TABLES = {  # name: (path, what it is called in a sentence)
     "census": (places.CENSUS, "the census of weights"),
     "sensitivity": (places.SENSITIVITY, "the census of what moves the weight"),
     "base": (places.BASE_LOSSES, "the base model's held-out losses"),
-    "toy_outcomes": (TOYS / "outcomes.parquet", "the toys' outcomes"),
-    "toy_curves": (TOYS / "curves.parquet", "the toys' learning curves"),
-    "toy_weights": (TOYS / "weights.parquet", "the toys' weights"),
-    "toy_draws": (TOYS / "draws.parquet", "the toys' samples"),
+    "toy_outcomes": (places.TOYS / "outcomes.parquet", "the toys' outcomes"),
+    "toy_curves": (places.TOYS / "curves.parquet", "the toys' learning curves"),
+    "toy_weights": (places.TOYS / "weights.parquet", "the toys' weights"),
+    "toy_draws": (places.TOYS / "draws.parquet", "the toys' samples"),
     "manifest": (places.MANIFEST, "the corpus' manifest"),
 }
 PER_SEED = {
@@ -60,10 +59,10 @@ class Inputs:
 def read(root: Path, seeds: list[int]) -> Inputs:
     """Everything that lies under the project's root `root`, for these seeds."""
     inputs = Inputs(list(seeds))
-    if not (root / TOYS).is_dir():
-        inputs.missing.append(f"No toys: {TOYS} does not exist.")
+    if not (root / places.TOYS).is_dir():
+        inputs.missing.append(f"No toys: {places.TOYS} does not exist.")
     for name, (path, words) in TABLES.items():
-        if path.parent == TOYS and not (root / TOYS).is_dir():
+        if path.parent == places.TOYS and not (root / places.TOYS).is_dir():
             continue
         table = _table(root / path, path, words, inputs.missing)
         if table is not None:

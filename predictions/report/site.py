@@ -10,7 +10,9 @@ from pathlib import Path
 import yaml
 
 from eisbach import places
+from eisbach.metrics import fitness
 from eisbach.params import Params
+from predictions import registry
 from predictions.report import claims, exhibits, listening, mathematics, provenance, rendering, summary, weights
 from predictions.report.inputs import Inputs
 from predictions.report.intervals import interval
@@ -65,7 +67,7 @@ def write(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
 
 def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
     document = inputs.numbers.get("verdicts")
-    found = claims.claims(document) if document else []
+    found = claims.claims(document or _registered())
     verdicts = [verdict for claim in found for hypothesis in claim.hypotheses for verdict in hypothesis.verdicts]
     judged = [verdict for verdict in verdicts if verdict["status_reason"]]
     heard = _heard(folder, root, inputs)
@@ -93,7 +95,7 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "rows": heard[1],
             "seed": heard[0],
             "codec_error": inputs.numbers.get("encode", {}).get("heldout_error_db_decoded"),
-            "provenance": _provenance(root, params, inputs),
+            "provenance": provenance.view(root, params, inputs, NOTES),
             "gate_rows": [
                 (regime, run, gate)
                 for regime, runs in (document or {"gates": {}})["gates"].items()
@@ -125,6 +127,12 @@ def _of_claim(claim: claims.Claim, site: Site, folder: Path, root: Path, missing
         "gates": site.context["gate_rows"],
         "threats": NOTES["threats"].get(claim.id, []) + NOTES["threats"]["general"],
     }
+
+
+def _registered() -> dict:
+    """The claims, as far as anything can be said of them before verdicts: that they are registered."""
+    named = [{"id": claim.id, "sentence": claim.sentence, "place": claim.place} for claim in registry.load().claims]
+    return {"claims": [claim | {"verdicts": []} for claim in named]}
 
 
 def _if(inputs: Inputs, name: str, make):
@@ -176,46 +184,11 @@ def _differences(params: Params, inputs: Inputs) -> tuple[list[dict], str]:
         return [], reference
     means = summary.seed_means(inputs.tables["losses"], inputs.tables["samples"])
     rows = summary.paired_differences(means, reference).to_dict("records")
+    fit = fitness.load()
     for row in rows:
         row["name"] = metric_name(row["metric"])
+        judged = fit.get(row["metric"], {"fit": None, "reason": ""})
+        row["fit"], row["why"] = judged["fit"], judged["reason"]
         words = f"{row['arm']}: difference {row['difference']:+.3g}"
         row["picture"] = interval(row["difference"], row["low"], row["high"], css="inconclusive", alt=words)
     return rows, reference
-
-
-def _provenance(root: Path, params: Params, inputs: Inputs) -> dict:
-    document = inputs.numbers.get("verdicts", {})
-    registry = document.get("registry", {})
-    tree = document.get("tree", {})
-    settings = params.finetune
-    here = {
-        "adapter": settings.adapter, "rank": settings.rank, "alpha": settings.alpha, "lr": settings.lr,
-        "batch": settings.batch, "steps": settings.steps, "seconds": params.prepare.clip_seconds,
-        "cfg_scale": params.generate.cfg_scale, "sampling_steps": params.generate.steps,
-        "prompts": params.generate.prompts, "seeds": len(params.seeds),
-    }  # fmt: skip
-    facts = provenance.revision(root)
-    if tree:
-        facts["judged at revision"] = f"{tree['revision']}, {'clean' if tree['clean'] else 'not clean'}"
-    facts["registry"] = (
-        f"{registry['sha256']}, {'as committed' if registry['committed'] else 'not the committed one'}"
-        if registry
-        else "unknown: nothing was judged"
-    )
-    facts |= {
-        "dvc.lock without this stage": provenance.lock_hash(root),
-        "seeds": ", ".join(map(str, params.seeds)),
-        "arms": ", ".join(settings.arms),
-        **provenance.machine(),
-    }
-    return {
-        "facts": list(facts.items()),
-        "deviations": [
-            row | {"here": row["here"].format(**here), "matters": row["matters"].format(**here)}
-            for row in NOTES["deviations"]
-        ],
-        "sources": document.get("tables", []),
-        "licences": provenance.corpus_licences(inputs.tables["manifest"]) if "manifest" in inputs.tables else [],
-        "versions": provenance.versions(),
-        "settings": provenance.settings(root),
-    }

@@ -9,6 +9,7 @@ import torch
 from jsonschema import Draft202012Validator
 
 from eisbach.barrier import barrier_weight
+from predictions import registry
 from predictions.report import site
 
 VOID = {"meta", "link", "br", "img", "input"}
@@ -158,6 +159,9 @@ def test_an_incomplete_run_is_reported_and_says_what_is_missing(incomplete):
     for file in ("index.html", "provenance.html", "report.md"):
         assert "census.parquet" in (incomplete.folder / file).read_text()
     assert not (incomplete.folder / "verdicts.json").exists()
+    claims = registry.load().claims
+    assert [claim.id for claim in incomplete.site.found] == [claim.id for claim in claims], "not yet judged, but named"
+    assert f"claim-{len(claims)}.html" in {path.name for path in incomplete.folder.iterdir()}
     assert (incomplete.folder / "listen.html").read_text().count("<audio") == 6
 
 
