@@ -28,7 +28,7 @@ def main() -> None:
     tree = verdict.Tree(registry.clean(), registry.committed(arguments.registry))
     revision = registry.git("rev-parse", "HEAD")
     counterexamples = exhibits.collect(arguments.out.parent, places.CENSUS, places.CLIPS)
-    verdicts, gates = verdict.judge(plan, table, tree, counterexamples)
+    verdicts, gates = verdict.judge(plan, table, tree, counterexamples, outcomes.unfit())
     tables.write_metrics(
         arguments.out, summary.document(plan, verdicts, gates, tree, revision and revision.strip(), sources)
     )

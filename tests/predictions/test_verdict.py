@@ -245,3 +245,14 @@ def test_a_sentence_names_all_other_regimes_or_any(plan, page, load_page):
         hypothesis.pop("skip", None)
         hypothesis["regimes"] = ["toy/*"]
     assert judged(load_page(page), planted()).sentence.endswith("This does not establish it for any other system.")
+
+
+def test_a_metric_that_is_unfit_for_sound_carries_no_verdict_there_and_does_on_toys(page, load_page):
+    page["regimes"]["real"]["sound"] = True
+    plan = load_page(page)
+    table = pd.concat([planted(), planted(n=6, regime="real", adapter="dora")])
+    verdicts, _ = verdict.judge(plan, table, CLEAN, unfit={"risk": "does not separate flat from contrast"})
+    found = {one.regime: one for one in verdicts if one.hypothesis == "claim/risk" and one.n + len(one.reason) > 0}
+    assert found["real"].effect_label == "not tested"
+    assert "does not separate flat from contrast" in found["real"].reason
+    assert next(v for v in verdicts if v.regime == "toy/one" and v.run == "short").effect_label == "supported"
