@@ -92,6 +92,7 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "differences": differences,
             "reference": reference,
             "derivations": mathematics.derivations(),
+            "fitness": fitness.load(),
             "rows": heard[1],
             "seed": heard[0],
             "codec_error": inputs.numbers.get("encode", {}).get("heldout_error_db_decoded"),
