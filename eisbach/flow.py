@@ -49,6 +49,24 @@ def shift(t: Tensor, length: Tensor | int) -> Tensor:
     return odds / (1 - t + odds)
 
 
+def couple(data: Tensor, noise: Tensor, iterations: int = 20) -> Tensor:
+    """Step 6: `noise` [B, ...] permuted so that it lies nearer to `data`, minibatch optimal transport.
+
+    Sinkhorn on the squared distances over their mean, then each row in turn takes the likeliest noise still free.
+    """
+    rows, columns = data.flatten(1), noise.flatten(1)
+    cost = rows.square().sum(1, keepdim=True) + columns.square().sum(1) - 2 * (rows @ columns.T)
+    log_plan = -cost / cost.mean()
+    for _ in range(iterations):
+        log_plan = log_plan - log_plan.logsumexp(1, keepdim=True)
+        log_plan = log_plan - log_plan.logsumexp(0, keepdim=True)
+    plan, taken = log_plan.exp(), []
+    for row in plan:
+        row[taken] = -1
+        taken.append(int(row.argmax()))
+    return noise[taken]
+
+
 def linear_predictor(t: Tensor | float) -> Tensor:
     """Slope a of the best linear v = a x_t when data and noise have unit variance, E[v | x_t] for Gaussian data."""
     t = torch.as_tensor(t)

@@ -101,6 +101,10 @@ class Finetune:
     cfg_dropout: float = 0.1
     norm_gradient: Literal["attached", "detached"] = "attached"  # through DoRA's norm: Stability's, or PEFT's
     betas: tuple[float, float] = (0.9, 0.95)
+    ot_coupling: bool = False  # noise permuted within the batch to lie nearer to the clips
+    silence_extension: float = 0.0  # mean seconds of the silence behind a clip that count as part of it
+    inpainting: tuple[float, float, float] = (0.0, 1.0, 0.0)  # shares: random spans, everything, a continuation
+    context_loss: float = 0.0  # weight of the loss on what inpainting keeps, outside the barrier
     clip_norm: float = 0.0  # of each arm's gradient; 0: none
     calibration_steps: int = 100  # steps whose draws freeze `constant` and `timestep`, under the untrained base
     arms_per_pass: int = 0  # arms that share a pass over the base; 0: all. Costs memory, changes no result

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from eisbach import checkpoint
 from eisbach.adapters.paired import PairedAdapters
-from eisbach.data.latents import Latents, order
+from eisbach.data.latents import Latents
 from eisbach.params import Finetune
 from eisbach.weighting import Weighting
 
@@ -29,7 +29,7 @@ def config(
         if name in weightings:
             chosen[f"arms.{name}"] = asdict(arm)
     chosen["base"] = fingerprint(value for name, value in dit.state_dict().items() if ".lora_" not in name)
-    chosen["data"] = fingerprint([data.latents, data.states, data.token_mask])
+    chosen["data"] = fingerprint([data.latents, data.mask, data.states, data.token_mask])
     return chosen
 
 
@@ -66,7 +66,7 @@ class Run:
         arms = list(self.weightings)
         for place in range(len(next(iter(self.history.values()), []))):
             step, arm = divmod(place, len(arms))
-            names = data.clips["clip_id"].iloc[order(len(data), settings.batch, seed, step).tolist()].tolist()
+            names = data.batch(settings.batch, seed, step).clips["clip_id"].tolist()
             values = {key: column[place] for key, column in self.history.items()}
             yield {
                 "step": step,

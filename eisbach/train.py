@@ -17,7 +17,7 @@ from eisbach.data.latents import Latents
 from eisbach.draws import Draw, draw
 from eisbach.errors import UserError
 from eisbach.models.conditioning import dit_inputs
-from eisbach.objective import objective
+from eisbach.objective import objective, per_sample_loss
 from eisbach.params import Finetune
 from eisbach.weighting import Weighting
 
@@ -54,7 +54,7 @@ def finetune(
         shared = draw(data, settings, seed, step)
         records = {}
         for arms in passes(weightings, leaders, settings.arms_per_pass):
-            records |= _gradients(model, adapters, arms, weightings, leaders, shared, step)
+            records |= _gradients(model, adapters, arms, weightings, leaders, shared, settings, step)
         for arm, record in records.items():
             record["grad_norm"] = _checked_norm(adapters, arm, weightings[arm], settings.clip_norm, record)
         for optimizer in optimizers.values():
@@ -95,7 +95,9 @@ def calibrate(
         with torch.no_grad():
             (output,), target = _velocities(model, shared)
             for arm, leader in frozen.items():
-                factor = weightings[leader](output, target, shared.t, None, clean=shared.clips.latents, step=step)
+                factor = weightings[leader](
+                    output, target, shared.t, shared.mask, clean=shared.clips.latents, step=step
+                )
                 weightings[arm].calibrate(factor, shared.t, step)
 
 
@@ -106,8 +108,17 @@ def _velocities(model: nn.Module, shared: Draw, arms: int = 1) -> tuple[Tensor, 
     """
     clips, data = shared.clips, shared.clips.latents
     inputs = dit_inputs(
-        model, clips.states.float(), clips.token_mask, clips.seconds, data.shape[-1], dropped=shared.dropped
+        model,
+        clips.states.float(),
+        clips.token_mask,
+        clips.seconds,
+        data.shape[-1],
+        dropped=shared.dropped,
+        kept=shared.kept,
+        data=data,
     )
+    if not shared.valid.all():
+        inputs["padding_mask"] = shared.valid
     inputs = {name: _repeated(value, arms) if isinstance(value, Tensor) else value for name, value in inputs.items()}
     noisy = _repeated(flow.interpolate(data, shared.noise, shared.t), arms)
     output = model.model(noisy, _repeated(shared.t, arms), **inputs, use_checkpointing=False)
@@ -125,6 +136,7 @@ def _gradients(
     weightings: Mapping[str, Weighting],
     leaders: Mapping[str, str],
     shared: Draw,
+    settings: Finetune,
     step: int,
 ) -> dict[str, dict]:
     """One pass of `arms` over the base: their gradients, and a record of each."""
@@ -134,8 +146,10 @@ def _gradients(
     totals, records = [], {}
     for arm, own in zip(arms, outputs.unbind(0), strict=True):
         total, telemetry = objective(
-            own, target, shared.t, None, weightings[arm], clean=shared.clips.latents, step=step
+            own, target, shared.t, shared.mask, weightings[arm], clean=shared.clips.latents, step=step
         )
+        if settings.context_loss:
+            total = total + settings.context_loss * per_sample_loss(own, target, shared.valid & shared.kept).mean()
         records[arm] = {
             "step": step,
             "arm": arm,

@@ -25,10 +25,10 @@ def main() -> None:
     plan = registry.load(arguments.registry)
     registry.check_seal(plan)
     table, sources = outcomes.read(arguments.tables or outcomes.of_pipeline(params.load().seeds))
-    tree = verdict.Tree(registry.git("status", "--porcelain") == "", registry.committed(arguments.registry))
+    tree = verdict.Tree(registry.clean(), registry.committed(arguments.registry))
     revision = registry.git("rev-parse", "HEAD")
     counterexamples = exhibits.collect(arguments.out.parent, places.CENSUS, places.CLIPS)
-    verdicts, gates = verdict.judge(plan, table, tree, counterexamples)
+    verdicts, gates = verdict.judge(plan, table, tree, counterexamples, outcomes.unfit())
     tables.write_metrics(
         arguments.out, summary.document(plan, verdicts, gates, tree, revision and revision.strip(), sources)
     )

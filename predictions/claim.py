@@ -18,6 +18,7 @@ class Regime:
     adapter: str  # what its rows carry unless a hypothesis names another
     runs: list[Literal["short", "converged"]]
     seeds: int  # exploratory seeds are 0 to seeds - 1
+    sound: bool = False  # a metric that does not tell known groups of real clips apart carries no verdict here
     gate: str = ""  # the metric on which the assay must prove itself; empty: nothing is trained here
 
 

@@ -1,19 +1,29 @@
 """The tidy table of outcomes: one row, one observation; read, checked, and turned into one number per seed."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from eisbach import places, tables
+from eisbach import metrics, places, tables
 from eisbach.errors import UserError
 from predictions.claim import Arm
 
 COLUMNS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric", "value"]
 KEY = COLUMNS[:-1]
 TOYS = places.TOYS / "outcomes.parquet"
+
+
+FITNESS = Path(metrics.__file__).with_name("fitness.json")
+
+
+def unfit(path: Path = FITNESS) -> dict[str, str]:
+    """Metrics of sound that do not tell known groups of real clips apart, with the reason; none where it is unknown."""
+    measured = json.loads(path.read_text()) if path.is_file() else {}
+    return {name: facts["reason"] for name, facts in measured.items() if not facts["fit"]}
 
 
 class Missing(Exception):

@@ -135,6 +135,11 @@ def git(*arguments: str, folder: Path = REGISTRY.parent) -> str | None:
     return done.stdout
 
 
+def clean() -> bool:
+    """Whether everything is committed, the settings in params.yaml included; dvc.lock changes while a run goes on."""
+    return git("status", "--porcelain", "--", ":/", ":(exclude,top)dvc.lock") == ""
+
+
 def committed(path: str | Path = REGISTRY) -> bool:
     """Whether the file equals the one of git's last commit, byte for byte."""
     path = Path(path).resolve()

@@ -104,11 +104,16 @@ class Draft:
 
 
 def judge(
-    registry: Registry, table: pd.DataFrame, tree: Tree, counterexamples: dict[tuple[str, str], dict] | None = None
+    registry: Registry,
+    table: pd.DataFrame,
+    tree: Tree,
+    counterexamples: dict[tuple[str, str], dict] | None = None,
+    unfit: dict[str, str] | None = None,
 ) -> tuple[list[Verdict], dict[str, dict[str, dict]]]:
     """All verdicts in the registry's order, and for each regime and run its gate.
 
     `counterexamples`: (search, regime) -> what `predictions.counterexample` found, with `found` and `tried`.
+    `unfit`: metric -> why it carries no verdict on regimes of sound.
     Raises UserError when arms that are to be paired do not have the same seeds.
     """
     verdicts, gates = [], {}
@@ -117,7 +122,7 @@ def judge(
         for regime in present or [pattern]:
             rows = table[table["regime"] == regime]
             for run in plan.runs:
-                found, gate = _judge_run(registry, pattern, regime, run, rows[rows["run"] == run], tree)
+                found, gate = _judge_run(registry, pattern, regime, run, rows[rows["run"] == run], tree, unfit or {})
                 verdicts += found
                 if gate is not None:
                     gates.setdefault(regime, {})[run] = asdict(gate)
@@ -136,7 +141,9 @@ def judge(
     return [replace(verdict, sentence=wording.sentence(verdict, registry)) for verdict in verdicts], gates
 
 
-def _judge_run(registry: Registry, pattern: str, regime: str, run: str, rows: pd.DataFrame, tree: Tree) -> tuple:
+def _judge_run(
+    registry: Registry, pattern: str, regime: str, run: str, rows: pd.DataFrame, tree: Tree, unfit: dict[str, str]
+) -> tuple:
     plan = registry.regimes[pattern]
     planned = [
         (claim, hypothesis)
@@ -151,6 +158,10 @@ def _judge_run(registry: Registry, pattern: str, regime: str, run: str, rows: pd
     done, drafts = [], []
     for claim, hypothesis in planned:
         if hypothesis.kind == "all":
+            continue
+        if plan.sound and hypothesis.metric in unfit:
+            reason = f"the metric is unfit: {unfit[hypothesis.metric]}"
+            done.append(_verdict(claim, hypothesis, regime, run, NOT_TESTED, reason))
             continue
         draft = _draft(claim, hypothesis, regime, run, rows, plan.adapter)
         draft = replace(draft, verdict=replace(draft.verdict, status=status, status_reason=status_reason))

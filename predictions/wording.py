@@ -31,6 +31,9 @@ def sentence(verdict: Verdict, registry: Registry) -> str:
     parts = [f"On {title}{run}{seeds} {opening}: {verdict.reason}{_numbers(verdict)}."]
     if verdict.mechanism_label in (SUPPORTED, REFUTED, INCONCLUSIVE):
         parts.append(f"Mechanism {verdict.mechanism_label}: {verdict.mechanism_reason}{_shares(verdict)}.")
+    if verdict.kind == "universal":
+        parts.append("One input decides a universal statement; it does not say how often the statement fails.")
+        return " ".join(parts)
     others = [plan.title for pattern, plan in registry.regimes.items() if pattern != registry.pattern(verdict.regime)]
     elsewhere = " or ".join(filter(None, (", ".join(others[:-1]), *others[-1:])))
     parts.append(f"This does not establish it for {elsewhere or 'any other system'}.")

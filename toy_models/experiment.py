@@ -1,7 +1,7 @@
 """One regime, one block of seeds: every arm trained, measured and turned into tidy tables."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
 import torch
@@ -10,17 +10,19 @@ from torch import Tensor
 from eisbach.params import Toys
 from eisbach.seeds import torch_generator
 from toy_models import gradients, outcomes
+from toy_models.adapters import KINDS, Adapted
 from toy_models.arms import FOLLOWERS, WITH_LAM, Arm, Stack
 from toy_models.ensemble import Recipe, Step, beginning, train
-from toy_models.heldout import Heldout, excess_by_class, heldout, measure
-from toy_models.mixture import CLASSES, NULL, Mixture
+from toy_models.heldout import excess_by_class, heldout, measure
+from toy_models.mixture import CLASSES, NULL
 from toy_models.networks import Network, Weights
 from toy_models.regimes import REGIMES
 from toy_models.sample import sample
 
 Tables = dict[str, pd.DataFrame]  # outcomes, curves, weights, draws
-MARKS = (10, 25, 50, 100, 200, 400, 800)  # steps of the learning curves, beside the two lengths
+MARKS = (10, 25, 50, 100, 200, 400)  # steps of the learning curves, beside the two lengths
 PICTURED = 400  # samples of an arm in `draws`
+RANK = 4  # of the adapters
 
 
 def arms(settings: Toys) -> list[Arm]:
@@ -35,11 +37,13 @@ def arms(settings: Toys) -> list[Arm]:
 
 
 def run(name: str, seeds: Sequence[int], settings: Toys) -> Tables:
-    """All arms of `seeds` in one regime, under both optimizers."""
+    """All arms of `seeds` in one regime under both optimizers, and adapters where the regime has a base."""
+    setting = Setting(name, list(seeds), settings)
     adamw = arms(settings)
     sgd = [arm for arm in adamw if arm.name in settings.sgd_arms and (math.isnan(arm.lam) or arm.lam == settings.lam)]
-    setting = Setting(name, list(seeds), settings)
-    parts = [part for each in (("adamw", adamw), ("sgd", sgd)) for part in setting.passes(*each)]
+    parts = [*setting.passes("adamw", adamw), *setting.passes("sgd", sgd)]
+    if setting.regime.base is not None:
+        parts += [setting.adapted(kind) for kind in KINDS]
     return {table: pd.concat([part[table] for part in parts], ignore_index=True) for table in parts[0]}
 
 
@@ -49,57 +53,79 @@ class Setting:
     def __init__(self, name: str, seeds: list[int], settings: Toys):
         self.name, self.seeds, self.settings = name, seeds, settings
         self.regime = REGIMES[name]
-        self.law: Mixture = self.regime.law()
-        self.network: Network = self.regime.network
-        self.held: Heldout = heldout(self.law, settings.heldout)
+        self.law = self.regime.law()
+        self.held = heldout(self.law, settings.heldout)
         self.exact, _ = self.law.sample(settings.samples, torch_generator(0, "toy exact samples"))
         self.lengths = {
             run: max(2, round(steps * settings.length))
             for run, steps in (("short", self.regime.short), ("converged", self.regime.converged))
         }
 
-    def passes(self, optimizer: str, arms: Sequence[Arm]) -> Iterable[Tables]:
+    def passes(self, optimizer: str, arms: Sequence[Arm]) -> Iterator[Tables]:
         """Train the free arms, then those that follow the barrier arms among them."""
-        recipe = self.regime.recipes[optimizer]
+        recipe, network = self.regime.recipes[optimizer], self.regime.network
         free = [arm for arm in arms if arm.name not in FOLLOWERS]
         followers = [arm for arm in arms if arm.name in FOLLOWERS]
-        led = {arm.lam: index for index, arm in enumerate(free) if arm.name == "barrier"}
-        led = {lam: led[lam] for lam in {arm.lam for arm in followers}}
-        factors: dict[float, list[Tensor]] = {lam: [] for lam in led}
+        leaders = {lam: free.index(Arm("barrier", lam)) for lam in {arm.lam for arm in followers}}
+        factors: dict[float, list[Tensor]] = {lam: [] for lam in leaders}
         times: list[Tensor] = []
 
         def watch(step: Step) -> None:
             times.append(step.t)
-            for lam, index in led.items():
+            for lam, index in leaders.items():
                 factors[lam].append(step.factor[index])
 
         if free:
-            yield self._trained(recipe, Stack(free, self.seeds), watch)
+            start = beginning(network, self.seeds, len(free))
+            yield self._trained(network, start, Stack(free, self.seeds), recipe, "full", watch)
         if followers:
             stack = Stack(followers, self.seeds)
             stack.follow({lam: torch.stack(parts) for lam, parts in factors.items()}, torch.stack(times))
-            yield self._trained(recipe, stack, lambda step: None)
+            start = beginning(network, self.seeds, len(followers))
+            yield self._trained(network, start, stack, recipe, "full", lambda step: None)
 
-    def _trained(self, recipe: Recipe, stack: Stack, watch) -> Tables:
-        weights = beginning(self.network, self.seeds, len(stack.arms))
+    def adapted(self, kind: str) -> Tables:
+        """Baseline and barrier as adapters on a base of another law, one base a seed, shared by the two arms."""
+        recipe, network = self.regime.recipes["adamw"], self.regime.network
+        plain = Stack([Arm("baseline")], self.seeds)
+        start = beginning(network, self.seeds, 1)
+        base = start
+        for step in train(network, self.regime.base(), plain, start, recipe, self.lengths["converged"]):
+            base = step.weights
+        stack = Stack([Arm("baseline"), Arm("barrier", self.settings.lam)], self.seeds)
+        adapted = Adapted(network, base, kind)
+        adapters = adapted.beginning(self.seeds, len(stack.arms), RANK)
+        return self._trained(adapted, adapters, stack, recipe, kind, lambda step: None)
+
+    def _trained(
+        self,
+        network: Network | Adapted,
+        weights: Weights,
+        stack: Stack,
+        recipe: Recipe,
+        adapter: str,
+        watch: Callable[[Step], None],
+    ) -> Tables:
+        """Train a stack, show every step to `watch`, and measure it at both lengths."""
+        facts = {"regime": self.name, "adapter": adapter, "optimizer": recipe.optimizer}
         found: dict[str, list[pd.DataFrame]] = {"outcomes": [], "curves": [], "weights": [], "draws": []}
         marks = {step for step in MARKS if step < self.lengths["converged"]} | set(self.lengths.values())
-        for step in train(self.network, self.law, stack, weights, recipe, self.lengths["converged"]):
+        for step in train(network, self.law, stack, weights, recipe, self.lengths["converged"]):
             watch(step)
             done = step.step + 1
             if done in marks:
-                found["curves"].append(self._curve(step.weights, stack, done, recipe))
+                found["curves"].append(self._curve(network, step.weights, stack, {**facts, "step": done}))
             for run, length in self.lengths.items():
                 if done == length:
-                    for table, rows in self._measured(step.weights, stack, run, recipe).items():
+                    tables = self._measured(network, step.weights, stack, recipe, {**facts, "run": run})
+                    for table, rows in tables.items():
                         found[table].append(rows)
         return {table: pd.concat(rows, ignore_index=True) for table, rows in found.items()}
 
-    def _curve(self, weights: Weights, stack: Stack, step: int, recipe: Recipe) -> pd.DataFrame:
-        loss, excess = excess_by_class(self.network, weights, self.held, every_nth=4)
-        who = outcomes.models(stack.arms, self.seeds).assign(
-            regime=self.name, adapter="full", optimizer=recipe.optimizer, step=step
-        )
+    def _curve(self, network: Network | Adapted, weights: Weights, stack: Stack, facts: dict) -> pd.DataFrame:
+        loss, excess = excess_by_class(network, weights, self.held, every_nth=4)
+        run = "short" if facts["step"] <= self.lengths["short"] else "converged"
+        who = outcomes.models(stack.arms, self.seeds).assign(**facts, run=run)
         return pd.concat(
             [
                 who.assign(**{"class": name, "loss": loss[:, index].numpy(), "excess_risk": excess[:, index].numpy()})
@@ -107,20 +133,18 @@ class Setting:
             ]
         )
 
-    def _measured(self, weights: Weights, stack: Stack, run: str, recipe: Recipe) -> Tables:
-        facts = {"regime": self.name, "adapter": "full", "optimizer": recipe.optimizer, "run": run}
-        measured = measure(self.network, weights, self.held)
+    def _measured(
+        self, network: Network | Adapted, weights: Weights, stack: Stack, recipe: Recipe, facts: dict
+    ) -> Tables:
+        measured = measure(network, weights, self.held)
         found = outcomes.of_heldout(measured, self.held)
-        samples = sample(self.network, weights, self.seeds, self.settings.samples, NULL)
-        by_class = (
-            []
-            if self.law.shape == (1, 2)
-            else [sample(self.network, weights, self.seeds, 64, label) for label in range(len(CLASSES))]
-        )
+        samples = sample(network, weights, self.seeds, self.settings.samples, NULL)
+        labels = range(len(CLASSES)) if self.law.shape != (1, 2) else ()
+        by_class = [sample(network, weights, self.seeds, 48, label) for label in labels]
         found |= outcomes.of_samples(self.law, samples, by_class, self.exact)
         probes = Stack(gradients.probes(stack.arms, self.settings.lam), self.seeds)
-        for metric, batch, batches, reduce in (("sample", 1, 16, torch.amin), ("batch", recipe.batch, 8, torch.mean)):
-            cosines = gradients.cosines(self.network, self.law, weights, probes, batch, batches)
+        for metric, batch, batches, reduce in (("sample", 1, 16, torch.amin), ("batch", recipe.batch, 4, torch.mean)):
+            cosines = gradients.cosines(network, self.law, weights, probes, batch, batches)
             found[f"gradient_cosine/{metric}"] = reduce(cosines, 0).flatten()
         who = outcomes.models(stack.arms, self.seeds).assign(**facts, source="trained")
         return {
@@ -136,4 +160,4 @@ class Setting:
         points = samples.unflatten(0, (len(stack.arms), len(self.seeds)))[:, 0, :PICTURED, 0]
         who = outcomes.models(stack.arms, self.seeds[:1]).assign(**facts)
         rows = who.loc[who.index.repeat(points.shape[1])].reset_index(drop=True)
-        return rows.assign(x=points[..., 0].flatten().numpy(), y=points[..., 1].flatten().numpy())
+        return rows.assign(x=points[..., 0].flatten().double().numpy(), y=points[..., 1].flatten().double().numpy())

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from eisbach.barrier import barrier_weight
 from eisbach.params import Toys
+from eisbach.seeds import torch_generator
 from toy_models import outcomes, trajectories
 from toy_models.arms import Arm
 from toy_models.heldout import Heldout, Measured, heldout
@@ -19,7 +20,6 @@ from toy_models.regimes import ANALYTIC, REGIMES
 
 CHANNELS, POSITIONS = 64, 32  # of the closed-form regime
 EXACT = Arm("baseline")  # its velocity is what the plain loss leads to
-CURVE = 200  # draws of each class at each time of an ideal curve
 
 
 def law_of(name: str) -> Mixture:
@@ -35,7 +35,7 @@ def measured(held: Heldout) -> Measured:
     return Measured(*parts)
 
 
-def weight_curve(name: str, seed: int = 0, count: int = CURVE) -> pd.DataFrame:
+def weight_curve(name: str, count: int, seed: int = 0) -> pd.DataFrame:
     """The ideal w by class and t with 95 % intervals, rows of the table of weights."""
     held = heldout(law_of(name), count, seed=seed)
     who = pd.DataFrame([{"arm": "exact", "lam": float("nan"), "seed": seed, **_facts(name), "source": "closed form"}])
@@ -52,11 +52,22 @@ def analytic(seeds: Sequence[int], settings: Toys) -> dict[str, pd.DataFrame]:
         found = {name: value for name, value in found.items() if "excess_risk" not in name}  # 0 by construction
         found |= _by_kind(law, settings.heldout, seed)
         tables.append(outcomes.rows(found, _facts(ANALYTIC), [EXACT], [seed]))
-    curves = [weight_curve(name) for name in settings.regimes]
+    curves = [weight_curve(name, 4 * settings.heldout) for name in settings.regimes]
     return {
         "outcomes": pd.concat(tables, ignore_index=True),
         "weights": pd.concat(curves, ignore_index=True),
+        "draws": pd.concat([pd.DataFrame(), *(exact_draws(name) for name in settings.regimes)], ignore_index=True),
     }
+
+
+def exact_draws(name: str, count: int = 400) -> pd.DataFrame:
+    """Draws of a law in the plane, rows of the table of draws; none of curves."""
+    law = law_of(name)
+    if law.shape != (1, 2):
+        return pd.DataFrame()
+    points, _ = law.sample(count, torch_generator(0, "toy exact draws"))
+    facts = {"arm": "exact", "lam": float("nan"), "seed": 0, **_facts(name)}
+    return pd.DataFrame({"x": points[:, 0, 0], "y": points[:, 0, 1]}).assign(**facts)
 
 
 def _facts(name: str) -> dict[str, str]:

@@ -86,12 +86,14 @@ def hull_area(samples: Tensor) -> Tensor:
     """
     angle = torch.arange(180, dtype=torch.float64) * 2 * math.pi / 180
     directions = torch.stack([angle.cos(), angle.sin()])  # [2, 180]
-    path = samples[:, :, :2].double()  # [M, n, 2, T]
-    extreme = torch.einsum("mnct,ca->mnta", path, directions).argmax(2)  # the hull's corner in each direction
-    corners = path.gather(3, extreme.unsqueeze(2).expand(-1, -1, 2, -1))
-    following = corners.roll(-1, dims=3)
-    twice = corners[:, :, 0] * following[:, :, 1] - corners[:, :, 1] * following[:, :, 0]
-    return twice.sum(2).abs().mean(1) / 2
+    areas = []
+    for path in samples[:, :, :2].double():  # a model at a time: positions x directions are many
+        extreme = torch.einsum("nct,ca->nta", path, directions).argmax(1)  # the hull's corner in each direction
+        corners = path.gather(2, extreme.unsqueeze(1).expand(-1, 2, -1))
+        following = corners.roll(-1, dims=2)
+        twice = corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0]
+        areas.append(twice.sum(1).abs().mean() / 2)
+    return torch.stack(areas)
 
 
 def consistency_and_detail(samples: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,6 +26,7 @@ class Regime:
     recipes: dict[str, Recipe]  # by optimizer
     short: int
     converged: int
+    base: Callable[[], Mixture] | None = None  # the law on which the bases of adapters are trained, where there are any
 
 
 def plane(law: Callable[[], Mixture]) -> Regime:
@@ -35,9 +36,9 @@ def plane(law: Callable[[], Mixture]) -> Regime:
 
 def curves(channels: int) -> Regime:
     recipes = {"adamw": Recipe("adamw", 4e-3, batch=32), "sgd": Recipe("sgd", 3e-2, batch=32)}
-    return Regime(
-        lambda: trajectories.curves(channels), Mixer(channels, 16, width=48), recipes, short=100, converged=1000
-    )
+    network = Mixer(channels, 16, width=48)
+    base = (lambda: trajectories.curves(channels, centres=(0.3, 0.7), width=0.6)) if channels == 2 else None
+    return Regime(lambda: trajectories.curves(channels), network, recipes, short=100, converged=1000, base=base)
 
 
 REGIMES = {

@@ -7,6 +7,7 @@ from eisbach.seeds import torch_generator
 from toy_models.networks import Network, Weights
 
 STEPS = 32
+BOUND = 20.0  # of a coordinate, three times what any law reaches: an untrained model may diverge, in a few steps to inf
 
 
 @torch.no_grad()
@@ -14,9 +15,9 @@ def sample(network: Network, weights: Weights, seeds: list[int], count: int, lab
     """`count` samples of every model under one label, `[M, count, C, T]`; the arms of a seed share the noise."""
     shape = (count, network.channels, network.positions)
     x = torch.stack([torch.randn(shape, generator=torch_generator(seed, "toy samples", label)) for seed in seeds])
-    x = x.repeat(len(weights["first.weight"]) // len(seeds), 1, 1, 1)
+    x = x.repeat(len(next(iter(weights.values()))) // len(seeds), 1, 1, 1)
     labels = torch.full(x.shape[:2], label)
     for step in range(STEPS):
         t = torch.full(x.shape[:2], 1 - step / STEPS)
-        x = x - network(weights, x, t, labels) / STEPS
+        x = (x - network(weights, x, t, labels) / STEPS).clamp(-BOUND, BOUND)
     return x

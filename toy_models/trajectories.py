@@ -42,14 +42,18 @@ def loud(envelope: Tensor) -> Tensor:
     return envelope / envelope.square().mean().sqrt()
 
 
-def curves(channels: int, length: int = 16) -> Mixture:
-    """Two classes of equal mass: level curves, smooth or rough; and one burst, a quarter wide, at four places."""
+def curves(
+    channels: int, length: int = 16, centres: Sequence[float] = (0.125, 0.375, 0.625, 0.875), width: float = 0.25
+) -> Mixture:
+    """Two classes of equal mass: level curves, smooth or rough; and one burst of `width`, at one of `centres`."""
     covariances = [kernel(length, 2.0), kernel(length, 0.7)]
-    for centre in (0.125, 0.375, 0.625, 0.875):
-        envelope = burst(length, centre, 0.25)
+    for centre in centres:
+        envelope = burst(length, centre, width)
         covariances.append(envelope[:, None] * kernel(length, 1.4) * envelope)
-    classes = torch.tensor([0, 0, 1, 1, 1, 1])
-    return centred([2, 2, 1, 1, 1, 1], torch.stack(covariances), channels, classes, torch.arange(6))
+    count = len(centres)
+    classes = torch.tensor([0, 0, *[1] * count])
+    weights = [count / 2, count / 2, *[1] * count]
+    return centred(weights, torch.stack(covariances), channels, classes, torch.arange(count + 2))
 
 
 KINDS = ("flat", "music-like", "bursty", "rare")

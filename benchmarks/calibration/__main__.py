@@ -1,46 +1,52 @@
-"""`python -m benchmarks.calibration`: judge the judge; writes `benchmarks/calibration/results.json` in half an hour.
+"""`python -m benchmarks.calibration`: judge the judge. Writes `benchmarks/calibration/results.json`.
 
-`--repeats N` simulates fewer experiments a cell. A finished cell is kept, and an interrupted run goes on behind it.
+`--repeats N` simulates fewer experiments a cell. What has as many experiments as asked for is kept, so that an
+interrupted run goes on where it stopped. At the end docs/calibration.md is written from the results.
 """
 
 import argparse
 import itertools
 import json
+from functools import partial
 from pathlib import Path
 
 from eisbach.command import run
 
 RESULTS = Path(__file__).parent / "results.json"
+PAGE = Path("docs/calibration.md")
 
 
 def main() -> None:
-    from benchmarks.calibration import cells, labels, plant
+    from benchmarks.calibration import cells, labels, page, plant
+    from eisbach.files import replacing
     from eisbach.progress import track
     from eisbach.tables import write_metrics
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description="Judge the judge.")
     parser.add_argument("--repeats", type=int, default=2000)
-    parser.add_argument("--label-repeats", type=int, default=200)
+    parser.add_argument("--labels", type=int, default=200, help="experiments through the whole engine, for each plant")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
 
-    settings = {"repeats": arguments.repeats, "label_repeats": arguments.label_repeats}
-    done = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
-    if done.get("settings") != settings:
-        done = {"settings": settings, "cells": {}, "labels": {}}
-    grid = list(itertools.product(cells.SEEDS, plant.SHAPES, cells.CORRELATIONS))
-    for cell in track(grid, "cells", len(grid)):
-        key = " ".join(map(str, cell))
-        if key not in done["cells"]:
-            rates = cells.cell_rates(cell, arguments.repeats)
-            done["cells"][key] = {name: float(rate) for name, rate in rates.items()}
+    done = {"cells": {}, "labels": {}}
+    if arguments.out.is_file():
+        done = json.loads(arguments.out.read_text())
+
+    def finish(part: str, key: str, experiments: int, simulate) -> None:
+        if done[part].get(key, {}).get("experiments", 0) < experiments:
+            rates = {name: float(rate) for name, rate in simulate(experiments).items()}
+            done[part][key] = {**rates, "experiments": experiments}
             write_metrics(arguments.out, done)
-    grid = list(itertools.product(labels.PLANTED, plant.SHAPES))
-    for planted, shape in track(grid, "labels", len(grid)):
-        key = f"{planted}, {shape}"
-        if key not in done["labels"]:
-            done["labels"][key] = labels.right_share(planted, 24, shape, arguments.label_repeats)
-            write_metrics(arguments.out, done)
+
+    grid = list(itertools.product(plant.SHAPES, labels.PLANTED))
+    for shape, planted in track(grid, "labels", len(grid)):
+        finish("labels", f"{planted}, {shape}", arguments.labels, partial(labels.right, planted, labels.SEEDS, shape))
+    grid = list(itertools.product(cells.CORRELATIONS, cells.SEEDS, plant.SHAPES))
+    for correlation, n, shape in track(grid, "cells", len(grid)):
+        cell = (n, shape, correlation)
+        finish("cells", " ".join(map(str, cell)), arguments.repeats, partial(cells.cell_rates, cell))
+    with replacing(PAGE) as temporary:
+        temporary.write_text(page.render(done))
 
 
 if __name__ == "__main__":

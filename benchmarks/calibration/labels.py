@@ -1,5 +1,7 @@
 """Whether the whole engine, gate included, gives an experiment with a planted effect the right pair of labels."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from benchmarks.calibration import plant
@@ -17,6 +19,7 @@ PLANTED = {
 }
 ORACLE = -1.6
 CORRELATION = 0.95
+SEEDS = 24
 HYPOTHESIS = "curriculum/relative-excess-risk"
 METRIC = "relative_excess_risk/contrast"
 NAMES = ("barrier@0.5", "shuffled@0.5", "timestep", "baseline", "constant", "oracle")
@@ -33,19 +36,17 @@ def experiment(planted: str, n: int, shape: str, index: int):
 
 def only(plan: Registry, hypothesis: str) -> Registry:
     """The registry with one hypothesis left: a family of one."""
-    from dataclasses import replace
-
     claims = [replace(c, hypotheses=[h for h in c.hypotheses if h.id == hypothesis]) for c in plan.claims]
     return replace(plan, claims=[claim for claim in claims if claim.hypotheses])
 
 
-def right_share(planted: str, n: int, shape: str, repeats: int) -> float:
-    """Share of experiments with the right pair of labels for effect and mechanism."""
+def right(planted: str, n: int, shape: str, repeats: int) -> dict[str, float]:
+    """`right`: share of experiments with the right pair of labels for effect and mechanism."""
     plan, wanted = only(registry.load(), HYPOTHESIS), PLANTED[planted][1]
-    right = []
+    hits = []
     for index in range(repeats):
         table = experiment(planted, n, shape, index).assign(table="simulated")
         verdicts, _ = verdict.judge(plan, table, TREE)
         judged = next(found for found in verdicts if found.regime == "trajectories/c32" and found.run == "short")
-        right.append((judged.effect_label, judged.mechanism_label) == wanted)
-    return float(np.mean(right))
+        hits.append((judged.effect_label, judged.mechanism_label) == wanted)
+    return {"right": float(np.mean(hits))}

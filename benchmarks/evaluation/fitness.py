@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.evaluation.document import into_document
 from eisbach import evaluate, places
 from eisbach.command import run
 from eisbach.data import clips, latents
@@ -70,9 +71,19 @@ def main() -> None:
         }
     with replacing(fitness.PATH) as temporary:
         temporary.write_text(json.dumps(verdicts, indent=2) + "\n")
+    into_document("fitness", markdown(verdicts))
     for metric, verdict in verdicts.items():
         deltas = "  ".join(f"{pair} {found['delta']:+.2f}" for pair, found in verdict["effects"].items())
         print(f"{'fit  ' if verdict['fit'] else 'UNFIT'} {metric:26s} {deltas}  floor {verdict['noise_floor']}")
+
+
+def markdown(verdicts: dict) -> str:
+    lines = [f"| metric | {' | '.join(fitness.PAIRS)} | noise floor | fit |", "| --- | --- | --- | --- | --- | --- |"]
+    for metric, verdict in verdicts.items():
+        found = (verdict["effects"][pair] for pair in fitness.PAIRS)
+        deltas = " | ".join(f"{one['delta']:+.2f} ({one['low']:+.2f}, {one['high']:+.2f})" for one in found)
+        lines.append(f"| `{metric}` | {deltas} | {verdict['noise_floor']} | {'yes' if verdict['fit'] else '**no**'} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file
 
+from benchmarks.evaluation.document import into_document
 from eisbach import evaluate, places
 from eisbach.command import run
 from eisbach.data import latents
@@ -19,6 +20,7 @@ from eisbach.metrics import structure
 from eisbach.params import load
 from eisbach.stages import loading
 
+DRAWS = ("6x1", "6x2", "6x3", "6x4", "12x4")  # prompts x noises
 OUTPUT = Path(__file__).with_name("variance.json")
 
 
@@ -62,25 +64,27 @@ def main() -> None:
     names = list(structure.measure(evaluate.heard(codec, training[0]), training[0].numpy(), scale))
     values = {arm: np.array(table) for arm, table in tables.items()}  # [S, P, N, metrics]
     reference, other = arms[0], arms[-1]
-    report = {}
+    report, lines = {}, [f"| metric | {' | '.join(DRAWS)} | sd over seeds of the difference |", "| --- " * 7 + "|"]
     for place, name in enumerate(names):
         level = components(values[reference][..., place])
         pairs = values[other][..., place] - values[reference][..., place]
         gap = components(pairs)
         prompts, noises = pairs.shape[1:]
-        shares = {
-            f"{p}x{n}": round(_sampling_share(gap, p, n), 2) for p, n in ((6, 1), (6, 2), (6, 3), (6, 4), (12, 4))
-        }
+        shares = {draw: round(_sampling_share(gap, *map(int, draw.split("x"))), 2) for draw in DRAWS}
         report[name] = {
             "level": {key: float(f"{value:.3g}") for key, value in level.items()},
             "difference": {key: float(f"{value:.3g}") for key, value in gap.items()},
             "seed_sd_of_difference": float(f"{pairs.mean((1, 2)).std(ddof=1):.3g}"),
             "sampling_share_by_prompts_x_noises": shares,
         }
-        print(f"{name:24s} {shares}")
+        lines.append(
+            f"| `{name}` | {' | '.join(map(str, shares.values()))} | {report[name]['seed_sd_of_difference']} |"
+        )
     drawn = {"seeds": len(params.seeds), "prompts": prompts, "noises": noises, "arms": [reference, other]}
     with replacing(OUTPUT) as temporary:
         temporary.write_text(json.dumps({"drawn": drawn, "metrics": report}, indent=1) + "\n")
+    into_document("variance", "\n".join(lines) + "\n")
+    print("\n".join(lines))
 
 
 def _sampling_share(found: dict[str, float], prompts: int, noises: int) -> float:

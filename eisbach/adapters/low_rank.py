@@ -85,21 +85,24 @@ class _DoRA(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, scale, square, detach, *tensors):
         y = x.new_empty(*x.shape[:2], len(weight))
-        unscaled, norms = torch.empty_like(y), []
+        unscaled, norms = [], []
         for place, (a, b, m) in enumerate(zip(tensors[0::3], tensors[1::3], tensors[2::3], strict=True)):
-            adapted = _product(x[place], weight, a, b, scale)
-            unscaled[place].copy_(adapted)
-            norms.append(row_norms(weight, square, a, b, scale))
-            adapted.mul_(m / (norms[-1] + TINY))
-            y[place].copy_(adapted if bias is None else adapted.add_(bias))
-        ctx.save_for_backward(x, weight, unscaled, *norms, *tensors)
+            adapted, norm = _product(x[place], weight, a, b, scale), row_norms(weight, square, a, b, scale)
+            ratio = m / (norm + TINY)
+            if bias is None:
+                torch.mul(adapted, ratio, out=y[place])
+            else:
+                torch.addcmul(bias.to(a.dtype), adapted, ratio, out=y[place])
+            unscaled.append(adapted.to(x.dtype))
+            norms.append(norm)
+        ctx.save_for_backward(x, weight, *unscaled, *norms, *tensors)
         ctx.scale, ctx.detach = scale, detach
         return y
 
     @staticmethod
     def backward(ctx, grad):
-        x, weight, unscaled, *rest = ctx.saved_tensors
-        norms, tensors = rest[: len(x)], rest[len(x) :]
+        x, weight, *rest = ctx.saved_tensors
+        unscaled, norms, tensors = rest[: len(x)], rest[len(x) : 2 * len(x)], rest[2 * len(x) :]
         grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         grads = []
         for place, (norm, a, b, m) in enumerate(zip(norms, tensors[0::3], tensors[1::3], tensors[2::3], strict=True)):

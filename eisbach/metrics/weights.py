@@ -9,6 +9,18 @@ import pandas as pd
 from scipy import stats
 
 CLASSES = ("flat", "contrast")
+OF_CLASSES = ("/flat", "/contrast", "/contrast_flat")  # how the names of metrics end that hang on the classes
+
+
+def of_known_classes(metrics: dict[str, float], table: pd.DataFrame) -> dict[str, float]:
+    """`metrics` without those of classes where a clip's class was measured on its sound, not arranged.
+
+    A measured contrast is itself a statistic of the sound: what it shows about flat and contrast music is no test of
+    a claim about them, so the verdicts do not get to see it.
+    """
+    if (table["contrast_source"] == "arrangement").all():
+        return metrics
+    return {name: value for name, value in metrics.items() if not name.endswith(OF_CLASSES)}
 
 
 def loss_metrics(table: pd.DataFrame) -> dict[str, float]:

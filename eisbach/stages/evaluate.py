@@ -51,7 +51,7 @@ def main() -> None:
         with merged(adapters, arm):
             table = census.census(model, grid, times, params.census.lam, settings.seed)
         losses.append(table.assign(arm=arm))
-        values = {**weights.loss_metrics(table), **weights.weight_metrics(table)}
+        values = weights.of_known_classes(weights.loss_metrics(table) | weights.weight_metrics(table), table)
 
         try:
             sounds = [[evaluate.heard(codec, one) for one in group] for group in made[arm]]

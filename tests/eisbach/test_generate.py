@@ -1,7 +1,7 @@
 import torch
+from eisbach.adapters.peft_arms import PairedAdapters
 
 from eisbach.adapters.merged import merged
-from eisbach.adapters.peft_arms import PairedAdapters
 from eisbach.generate import generate, prompts
 
 

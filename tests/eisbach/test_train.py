@@ -190,3 +190,19 @@ def test_an_inert_adapter_is_warned_of(tiny_model, tiny_archive):
         parameter.zero_()  # every branch dead, as in an untrained base
     with pytest.warns(UserWarning, match="the adapter of arm 'baseline' is inert"):
         trained(tiny_model, tiny_archive, {"baseline": make("baseline")}, settings=replace(SETTINGS, adapter="lora"))
+
+
+def test_the_loss_is_that_of_the_valid_positions(tiny_model, tiny_archive):
+    mask = torch.arange(tiny_archive.mask.shape[1]) < torch.tensor([6, 9, 11]).repeat(8)[:, None]
+    short = replace(tiny_archive, mask=mask)
+    shared = draw(short, SETTINGS, 0, 0)
+    assert not shared.clips.mask.all()
+    noisy = flow.interpolate(shared.clips.latents, shared.noise, shared.t)
+    output = predict(tiny_model, noisy, shared.t, shared.clips, dropped=shared.dropped)
+    error = (output - flow.velocity(shared.clips.latents, shared.noise)).square().mean(1)
+    wanted = torch.stack([row[valid].mean() for row, valid in zip(error, shared.clips.mask, strict=True)])
+    _, records = trained(tiny_model, short, {"barrier": make("barrier")})
+    torch.testing.assert_close(records[0]["loss"], wanted, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        records[0]["factor"], make("barrier")(output, None, shared.t, shared.clips.mask), rtol=1e-4, atol=1e-4
+    )

@@ -69,3 +69,10 @@ def test_a_follower_without_lambda_in_the_table_is_found_by_its_name(table):
 def test_what_the_table_lacks_is_named(table, arm, metric):
     with pytest.raises(outcomes.Missing, match=f"'{arm if metric == 'risk' else metric}'"):
         outcomes.seed_values(table, arm, metric)
+
+
+def test_unfit_metrics_come_with_their_reason(tmp_path):
+    path = tmp_path / "fitness.json"
+    assert outcomes.unfit(path) == {}
+    path.write_text('{"a": {"fit": true, "reason": "good"}, "b": {"fit": false, "reason": "blind"}}')
+    assert outcomes.unfit(path) == {"b": "blind"}

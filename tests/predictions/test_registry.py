@@ -128,3 +128,11 @@ def test_a_registry_edited_after_the_run_is_refused_by_name(repository):
 def test_nothing_is_said_twice_in_the_registry():
     counts = Counter(one.statement for _, one in registry.load().hypotheses)
     assert max(counts.values()) == 1
+
+
+def test_settings_that_are_not_committed_make_the_tree_unclean_and_dvc_s_lock_does_not(repository, monkeypatch):
+    monkeypatch.setattr(registry.git, "__kwdefaults__", {"folder": repository})
+    (repository / "dvc.lock").write_text("")
+    assert registry.clean()
+    (repository / "params.yaml").write_text("")
+    assert not registry.clean()

@@ -38,7 +38,7 @@ def test_a_real_effect_is_supported_with_its_mechanism(plan):
 @pytest.mark.parametrize(("planted_name", "wanted"), [(name, pair) for name, (_, pair) in labels.PLANTED.items()])
 def test_planted_effects_get_the_right_pair_at_24_seeds(planted_name, wanted):
     """The share over hundreds of experiments and three shapes is in docs/calibration.md; here are four of each."""
-    assert labels.right_share(planted_name, 24, "normal", 4) == 1, wanted
+    assert labels.right(planted_name, 24, "normal", 4)["right"] == 1, wanted
 
 
 def test_a_control_that_does_as_well_refutes_the_mechanism_by_name(plan):
@@ -245,3 +245,14 @@ def test_a_sentence_names_all_other_regimes_or_any(plan, page, load_page):
         hypothesis.pop("skip", None)
         hypothesis["regimes"] = ["toy/*"]
     assert judged(load_page(page), planted()).sentence.endswith("This does not establish it for any other system.")
+
+
+def test_a_metric_that_is_unfit_for_sound_carries_no_verdict_there_and_does_on_toys(page, load_page):
+    page["regimes"]["real"]["sound"] = True
+    plan = load_page(page)
+    table = pd.concat([planted(), planted(n=6, regime="real", adapter="dora")])
+    verdicts, _ = verdict.judge(plan, table, CLEAN, unfit={"risk": "does not separate flat from contrast"})
+    found = {one.regime: one for one in verdicts if one.hypothesis == "claim/risk" and one.n + len(one.reason) > 0}
+    assert found["real"].effect_label == "not tested"
+    assert "does not separate flat from contrast" in found["real"].reason
+    assert next(v for v in verdicts if v.regime == "toy/one" and v.run == "short").effect_label == "supported"

@@ -85,3 +85,12 @@ def test_an_observation_that_stands_twice_is_named():
 def test_a_missing_label_is_named():
     with pytest.raises(ValueError, match="run"):
         outcomes.rows({"vendi": 2}, **{name: value for name, value in LABEL.items() if name != "run"})
+
+
+def test_measured_classes_give_no_metric_of_classes():
+    table = census(lambda t, contrast, clip: (0.4, 0.5, 1.0))
+    metrics = weights.loss_metrics(table) | weights.weight_metrics(table)
+    assert weights.of_known_classes(metrics, table.assign(contrast_source="arrangement")) == metrics
+    left = weights.of_known_classes(metrics, table.assign(contrast_source="measured"))
+    assert {"heldout_loss", "w/t<0.2", "weight_cv"} <= left.keys()
+    assert not [name for name in left if name.split("/")[-1] in ("flat", "contrast", "contrast_flat")]

@@ -1,0 +1,63 @@
+"""`python -m benchmarks.evaluation.speed`: CPU seconds a clip for everything that evaluation does to 100 clips.
+
+Needs `dvc repro encode`; real clips stand for samples. Writes benchmarks/evaluation/speed.json.
+"""
+
+import json
+import time
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from eisbach import evaluate, places
+from eisbach.command import run
+from eisbach.data import clips, latents
+from eisbach.files import replacing
+from eisbach.metrics import loudness, structure
+from eisbach.params import load
+from eisbach.stages import loading
+
+CLIPS = 100
+OUTPUT = Path(__file__).with_name("speed.json")
+
+
+def main() -> None:
+    params = load()
+    codec = loading.base(params).pretransform
+    training = latents.load(places.ARCHIVE).split("finetune").latents
+    scale = structure.fit([(evaluate.heard(codec, clip), clip.numpy()) for clip in training])
+    listeners = evaluate.embedders(["musicnn", "yamnet"])
+    spent = dict.fromkeys(("encode", "structure", "loudness_range", "embedders", "sets"), 0.0)
+    sounds, vectors = [], {"musicnn": [], "yamnet": [], "codec": []}
+
+    def timed(part: str, work):
+        begin = time.process_time()
+        made = work()
+        spent[part] += time.process_time() - begin
+        return made
+
+    for _, audio in islice(clips.read(places.CLIPS), CLIPS):
+        with torch.no_grad():
+            latent = timed("encode", lambda audio=audio: codec.encode(torch.from_numpy(audio)[None])[0])
+        heard = timed("structure", lambda latent=latent: evaluate.heard(codec, latent))
+        timed("structure", lambda heard=heard, latent=latent: structure.measure(heard, latent.numpy(), scale))
+        timed("loudness_range", lambda audio=audio: loudness.loudness_range_lu(audio.mean(0), 44100))
+        found = timed("embedders", lambda latent=latent: evaluate.embeddings(codec, latent, listeners))
+        sounds.append(heard)
+        for name, rows in vectors.items():
+            rows.append(evaluate.codec_vector(heard, scale) if name == "codec" else found[name])
+    stacked = {name: np.stack(rows) for name, rows in vectors.items()}
+    grouped = {name: rows.reshape(CLIPS // 4, 4, -1) for name, rows in stacked.items()}
+    timed("sets", lambda: evaluate.set_metrics(grouped, stacked, stacked))
+    timed("sets", lambda: evaluate.consistency_metrics([sounds[k : k + 4] for k in range(0, CLIPS, 4)]))
+    report = {part: round(seconds / CLIPS, 3) for part, seconds in spent.items()}
+    report |= {"total": round(sum(spent.values()) / CLIPS, 3), "clips": CLIPS, "threads": torch.get_num_threads()}
+    with replacing(OUTPUT) as temporary:
+        temporary.write_text(json.dumps(report, indent=1) + "\n")
+    print(report)
+
+
+if __name__ == "__main__":
+    run(main)

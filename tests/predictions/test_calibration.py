@@ -1,0 +1,39 @@
+"""What the committed calibration must show; `python -m benchmarks.calibration` makes it anew."""
+
+import json
+import math
+
+import pytest
+
+from benchmarks.calibration import labels, page, plant
+from benchmarks.calibration.__main__ import PAGE, RESULTS
+
+
+@pytest.fixture(scope="module")
+def results():
+    return json.loads(RESULTS.read_text())
+
+
+def test_the_page_says_what_the_results_say(results):
+    assert PAGE.read_text() == page.render(results)
+
+
+def test_false_words_are_rare_and_intervals_cover(results):
+    """Three standard errors are allowed: among so many cells two would fail by chance."""
+    for name, rates in results["cells"].items():
+        assert rates["experiments"] >= 2000, name
+        error = 3 * math.sqrt(0.05 * 0.95 / rates["experiments"])
+        assert max(rates[f"false_{word}"] for word in ("effect", "equivalence", "either")) < 0.05 + error, name
+        assert rates["covered"] == pytest.approx(0.95, abs=error), name
+
+
+def test_the_detectable_effect_is_detected_in_four_of_five_normal_experiments(results):
+    for name, rates in results["cells"].items():
+        if "normal" in name:
+            assert rates["power"] == pytest.approx(0.8, abs=4 * math.sqrt(0.8 * 0.2 / rates["experiments"])), name
+
+
+def test_planted_effects_get_the_right_pair_in_nine_of_ten_experiments(results):
+    for planted in labels.PLANTED:
+        for shape in plant.SHAPES:
+            assert results["labels"][f"{planted}, {shape}"]["right"] >= 0.9, (planted, shape)

@@ -1,0 +1,148 @@
+"""The stage as a user runs it: the contract of its tables, the same bytes, and going on where it was killed."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+import yaml
+
+from eisbach.errors import UserError
+from eisbach.params import Toys
+from toy_models import adapters, experiment, ideal, pictures, units
+from toy_models.regimes import check
+
+ROOT = Path(__file__).parents[2]
+KEYS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric"]
+TINY = Toys(
+    seeds=[1000, 1001],
+    regimes=["analytic", "densities/two_moons", "trajectories/c2"],
+    arms=["baseline", "barrier", "constant", "trace", "timestep", "shuffled", "inverse", "oracle", "attached"],
+    sgd_arms=["baseline", "barrier", "constant"],
+    length=0.005,
+    samples=16,
+    heldout=4,
+    block=2,
+)
+
+
+@pytest.fixture(scope="session")
+def tables():
+    parts = [ideal.analytic(TINY.seeds, TINY)]
+    parts += [experiment.run(name, TINY.seeds, TINY) for name in TINY.regimes[1:]]
+    return {
+        table: pd.concat([part[table] for part in parts if table in part], ignore_index=True)
+        for table in ("outcomes", "curves", "weights", "draws")
+    }
+
+
+def test_outcomes_keep_the_contract(tables):
+    outcomes = tables["outcomes"]
+    assert list(outcomes.columns) == [*KEYS, "value"]
+    assert not outcomes.duplicated(KEYS).any()
+    assert outcomes["value"].notna().all()
+    assert outcomes["seed"].dtype == "int64"
+    assert outcomes["value"].dtype == outcomes["lam"].dtype == "float64"
+    assert set(outcomes["run"]) == {"short", "converged"}
+    full = outcomes[(outcomes["adapter"] == "full") & outcomes["regime"].ne("analytic")]
+    assert set(full["arm"]) == set(TINY.arms)
+    assert set(full.loc[full["optimizer"] == "sgd", "arm"]) == set(TINY.sgd_arms)
+    every = outcomes[outcomes["regime"] == "trajectories/c2"].groupby([*KEYS[1:6]], dropna=False)["metric"].nunique()
+    assert every.nunique() == 1  # every arm has every metric
+    assert set(outcomes.loc[outcomes["regime"] == "trajectories/c2", "adapter"]) == {"full", *adapters.KINDS}
+
+
+def test_the_contracts_metrics_exist(tables):
+    named = set(tables["outcomes"]["metric"])
+    assert named >= {
+        *("heldout_loss", "heldout_loss/flat", "heldout_loss/contrast", "excess_risk", "excess_risk/flat"),
+        *("excess_risk/contrast", "relative_excess_risk/contrast", "class_mass/contrast", "modes", "location_entropy"),
+        *("vendi", "sliced_wasserstein", "dynamic_range_db", "pca_area", "participation_ratio"),
+        *("structure_consistency", "detail_diversity", "w/t<0.2", "w/t>0.8", "w_spearman_t", "w_ratio/contrast_flat"),
+        *("w_ratio_min_bin/contrast_flat", "weight_cv", "effective_sample_share", "entropy_loss_rho/t<0.2"),
+        *("entropy_loss_rho/t>0.8", "gradient_cosine/sample", "gradient_cosine/batch"),
+    }
+
+
+def test_excess_risk_is_the_part_of_the_loss_that_is_not_bayes(tables):
+    curves = tables["curves"]
+    assert (curves["excess_risk"] > 0).all()
+    assert (curves["loss"] > curves["excess_risk"]).all()
+
+
+def test_pictures_draw_what_is_there(tables):
+    figures = [
+        pictures.densities(tables["draws"], "densities/two_moons", ["baseline", "barrier"]),
+        pictures.weight_by_t(tables["weights"], "trajectories/c2"),
+        pictures.weight_by_t(tables["weights"], "analytic"),
+        pictures.learning_curves(tables["curves"], "densities/two_moons", ["baseline", "barrier"]),
+        pictures.effect_by_lambda(tables["outcomes"], "densities/two_moons"),
+    ]
+    assert len(figures[0].axes) == 3
+    assert {line.get_label() for line in figures[1].axes[0].lines} >= {"flat, closed form", "contrast, closed form"}
+    for figure in figures:
+        figure.canvas.draw()
+        plt.close(figure)
+
+
+def test_a_units_name_knows_its_settings_and_not_its_neighbours():
+    name = units.digest("trajectories/c2", [1000], TINY)
+    assert name == units.digest("trajectories/c2", [1000], replace(TINY, seeds=[1, 2], block=1, regimes=["analytic"]))
+    assert name != units.digest("trajectories/c2", [1000], replace(TINY, lam=0.7))
+    assert name != units.digest("trajectories/c2", [1001], TINY)
+    assert name != units.digest("trajectories/c32", [1000], TINY)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"regimes": ["densities/none"]}, "toys.regimes in params.yaml has unknown densities/none; choose from"),
+        ({"arms": ["baseline", "barier"]}, "toys.arms in params.yaml has unknown barier; choose from"),
+        ({"arms": ["baseline", "constant"]}, "no barrier to follow"),
+        ({"lams": [0.3], "swept": ["barrier"]}, "0.5 is not among toys.lams"),
+        ({"seeds": []}, "at least one seed"),
+    ],
+)
+def test_settings_that_cannot_run_are_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        check(replace(TINY, **change))
+
+
+def stage(folder, **changes):
+    settings = {**vars(TINY), "regimes": ["densities/two_moons"], "arms": ["baseline", "barrier"], "sgd_arms": []}
+    (folder / "params.yaml").write_text(yaml.safe_dump({"toys": {**settings, **changes}}))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "toy_models"], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def prints(folder):
+    files = sorted((folder / "artifacts" / "toys").glob("*.parquet"))
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@pytest.mark.slow
+def test_the_stage_writes_the_same_bytes_whether_killed_or_not(tmp_path):
+    """A run that finds one of its units done, as a killed one leaves it, against a run in one go."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    assert stage(whole, block=1).returncode == 0
+    kept = (
+        broken
+        / ".cache"
+        / "toys"
+        / units.digest("densities/two_moons", [1000], replace(TINY, arms=["baseline", "barrier"], sgd_arms=[]))
+    )
+    units.single_threaded()
+    units.work(kept, "densities/two_moons", [1000], replace(TINY, arms=["baseline", "barrier"], sgd_arms=[]))
+    assert stage(broken, block=1).returncode == 0
+    assert len(prints(whole)) == 4
+    assert prints(whole) == prints(broken)
+    assert not (whole / ".cache" / "toys").exists()
