@@ -80,7 +80,7 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "claims": found,
             "tally": claims.tally(found),
             "status": sorted({verdict["status"] for verdict in judged}),
-            "status_reason": judged[0]["status_reason"] if judged else "",
+            "status_reasons": sorted({verdict["status_reason"] for verdict in judged}),
             "has_verdicts": document is not None,
             "has_medium": "medium" in regimes,
             "toys": _toys(inputs),
