@@ -45,8 +45,8 @@ def percent(share: float | None) -> str:
 
 
 def span(judged: dict, *, sign: bool = True) -> str:
-    """A verdict's or control's interval in words; an end without bound is None in the JSON."""
-    if judged["interval"] is None:
+    """A verdict's or control's interval in words, empty when neither end has a bound, which is None in the JSON."""
+    if not _bounded(judged):
         return ""
     low, high = _ends(judged)
     return f"{number(low, sign=sign)} to {number(high, sign=sign)}"
@@ -61,6 +61,8 @@ def numbers(verdict: dict) -> str:
         return verdict["reason"]
     bound = verdict["bound"]
     inside = span(verdict, sign=bound is None).replace(" to ", ", ")
+    if not inside and verdict["interval"]:
+        inside = f"no interval from {verdict['n']} seeds"
     effect = f"{number(verdict['effect'], sign=bound is None)}{inside and f' [{inside}]'}"
     if bound is None:
         return effect
@@ -81,8 +83,12 @@ def glyph(verdict: dict) -> str:
     )  # fmt: skip
 
 
+def _bounded(judged: dict) -> bool:
+    return judged["interval"] is not None and any(end is not None for end in judged["interval"])
+
+
 def _ends(judged: dict) -> tuple[float, float]:
-    if judged["interval"] is None:
+    if not _bounded(judged):
         return math.nan, math.nan
     low, high = judged["interval"]
     return -math.inf if low is None else low, math.inf if high is None else high

@@ -1,5 +1,6 @@
 """One hypothesis: what every seed says, with the controls beside the arm, a group of rows for each regime and run."""
 
+import numpy as np
 import pandas as pd
 
 from predictions.report import svg
@@ -44,8 +45,10 @@ def by_seed(verdicts: list[dict], name: str) -> Picture | None:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.margins(x=0.05)
+        means = [np.mean([seed["value"] for seed in verdict["differences"]]) for verdict in shown]  # judged or not
         alt = "; ".join(
-            f"{_title(verdict)}: mean {verdict['effect']:.3g} over {verdict['n']} seeds" for verdict in shown
+            f"{_title(verdict)}: mean {mean:.3g} over {verdict['n']} seeds"
+            for verdict, mean in zip(shown, means, strict=True)
         )
         left = f" {len(judged) - GROUPS} more are in the table." if len(judged) > GROUPS else ""
         caption = (

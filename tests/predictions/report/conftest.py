@@ -78,8 +78,27 @@ def document() -> dict:
         verdict("curriculum/both", "inconclusive", kind="all", family="", **NOTHING),
     ]  # fmt: skip
     noise = [
-        verdict("noise-level/low", "refuted", kind="bound", bound=0.9, against=[], controls=[], proof="elasticities"),
-        verdict("noise-level/low", "assay failed", regime="densities/eight_gaussians", run="converged"),
+        verdict(
+            "noise-level/low",
+            "refuted",
+            kind="bound",
+            metric="participation_ratio",
+            bound=0.9,
+            against=[],
+            controls=[],
+            proof="elasticities",
+        ),
+        verdict(
+            "noise-level/low",
+            "assay failed",
+            regime="densities/eight_gaussians",
+            run="converged",
+            effect=None,
+            interval=None,
+            interval_bca=None,
+            p=None,
+            controls=[],
+        ),
     ]
     claims = [
         ("curriculum", curriculum),

@@ -56,6 +56,7 @@ def test_a_mechanism_has_its_own_label():
 def test_numbers_of_a_verdict_in_words():
     assert rendering.numbers(verdict("supported")) == "+1 [+0.5, unbounded]"
     assert rendering.numbers(verdict("refuted", bound=0.9)) == "1 [0.5, unbounded], claimed higher than 0.9"
+    assert rendering.numbers(verdict("inconclusive", interval=[None, None], n=2)) == "+1 [no interval from 2 seeds]"
     found = {"found": True, "tried": 3}
     assert rendering.numbers(verdict("refuted", effect=None, counterexample=found)) == "a counterexample"
 

@@ -140,6 +140,11 @@ def test_a_counterexample_is_drawn_and_played_and_what_it_lacks_is_said(whole):
     assert all("lost.flac" in sentence or "quote" in sentence for sentence in said)
 
 
+def test_a_verdict_by_an_unfit_measure_carries_a_warning(whole):
+    assert "this measure is unfit" in (whole.folder / "claim-2.html").read_text()
+    assert "this measure is unfit" not in (whole.folder / "claim-1.html").read_text()
+
+
 def test_toys_have_a_section_per_regime_with_what_was_drawn(whole):
     text = " ".join(pages(whole)["toys.html"].text)
     assert text.index("2-D densities, two moons") < text.index("Trajectories, 32 channels")
