@@ -1,7 +1,7 @@
 """`python -m predictions.report.readme`: the README's table of claims and its picture, from the last run's results.
 
-What the table was made of, the planned verdicts in short, is kept in docs/verdicts.json, so that a test can tell whether
-the README says the same.
+What the table was made of, the planned verdicts in short, is kept in docs/verdicts.json, so that a test can tell
+whether the README says the same.
 """
 
 import json
