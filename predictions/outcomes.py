@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pyarrow import ArrowInvalid
 
 from eisbach import metrics, places, tables
 from eisbach.errors import UserError
@@ -43,7 +44,10 @@ def read(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[dict]]:
     """
     parts, sources = [pd.DataFrame(columns=[*COLUMNS, "table"])], []
     for path in paths:
-        part = tables.read(path)
+        try:
+            part = tables.read(path)
+        except ArrowInvalid as error:
+            raise UserError(f"{path} is no parquet file or damaged; run the stage that wrote it again") from error
         if lost := [name for name in COLUMNS if name not in part]:
             raise UserError(f"{path} has no column '{lost[0]}'; a table of outcomes has {', '.join(COLUMNS)}")
         parts.append(part[COLUMNS].assign(table=str(path)))

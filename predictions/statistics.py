@@ -158,11 +158,10 @@ def detectable_effect(n: int, deviation: float | np.ndarray, margin: float | np.
     simulation, which assumes normal values. inf where n seeds cannot give the label at all.
     """
     deviation, margin = np.asarray(deviation, np.float64)[..., None], np.asarray(margin, np.float64)[..., None]
-    from_zero = -deviation * _repeats(n, ALPHA / 2 / tests)
-    from_margin = margin - deviation * _repeats(n, ALPHA / 2)
-    if np.isinf(from_zero).any() or np.isinf(from_margin).any():
+    bounds, tighter = _repeats(n, ALPHA / 2), _repeats(n, ALPHA / 2 / tests)
+    if np.isinf(bounds).any() or np.isinf(tighter).any():
         return np.full(np.broadcast_shapes(deviation.shape, margin.shape)[:-1], np.inf)
-    return np.quantile(np.maximum(from_zero, from_margin), POWER, axis=-1)
+    return np.quantile(np.maximum(-deviation * tighter, margin - deviation * bounds), POWER, axis=-1)
 
 
 def trend_change(levels: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def analytic(seeds: Sequence[int], settings: Toys) -> dict[str, pd.DataFrame]:
         held = heldout(law, settings.heldout, seed=seed)
         found = outcomes.of_heldout(measured(held), held)
         found = {name: value for name, value in found.items() if "excess_risk" not in name}  # 0 by construction
-        found |= _by_kind(law, settings.heldout, seed)
+        found |= _by_kind(law, held)
         tables.append(outcomes.rows(found, _facts(ANALYTIC), [EXACT], [seed]))
     curves = [weight_curve(name, 4 * settings.heldout) for name in settings.regimes]
     return {
@@ -74,10 +74,9 @@ def _facts(name: str) -> dict[str, str]:
     return {"regime": name, "adapter": "full", "optimizer": "adamw", "run": "converged"}
 
 
-def _by_kind(law: Mixture, count: int, seed: int) -> dict[str, Tensor]:
+def _by_kind(law: Mixture, held: Heldout) -> dict[str, Tensor]:
     """Mean weights at low and high t of each kind of envelope, the class known: contrast is made of three kinds."""
     found = {}
-    held = heldout(law, 4 * count, seed=seed)
     weight, t = measured(held).weight[0].flatten(1).double(), torch.tensor(held.times)
     for index, kind in enumerate(trajectories.KINDS):
         mine = (law.modes[held.component] == index).double()  # [N, 2 * count]

@@ -8,6 +8,7 @@ from eisbach import flow
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.draws import draw
 from eisbach.errors import UserError
+from eisbach.models.conditioning import dit_inputs
 from eisbach.models.velocity import predict
 from eisbach.params import Arm, Finetune
 from eisbach.train import finetune
@@ -196,9 +197,12 @@ def test_the_loss_is_that_of_the_valid_positions(tiny_model, tiny_archive):
     mask = torch.arange(tiny_archive.mask.shape[1]) < torch.tensor([6, 9, 11]).repeat(8)[:, None]
     short = replace(tiny_archive, mask=mask)
     shared = draw(short, SETTINGS, 0, 0)
-    assert not shared.clips.mask.all()
-    noisy = flow.interpolate(shared.clips.latents, shared.noise, shared.t)
-    output = predict(tiny_model, noisy, shared.t, shared.clips, dropped=shared.dropped)
+    clips = shared.clips
+    assert not clips.mask.all()
+    noisy = flow.interpolate(clips.latents, shared.noise, shared.t)
+    states = clips.states.float()
+    inputs = dit_inputs(tiny_model, states, clips.token_mask, clips.seconds, noisy.shape[-1], dropped=shared.dropped)
+    output = tiny_model.model(noisy, shared.t, **inputs, padding_mask=clips.mask, use_checkpointing=False)
     error = (output - flow.velocity(shared.clips.latents, shared.noise)).square().mean(1)
     wanted = torch.stack([row[valid].mean() for row, valid in zip(error, shared.clips.mask, strict=True)])
     _, records = trained(tiny_model, short, {"barrier": make("barrier")})

@@ -76,3 +76,10 @@ def test_unfit_metrics_come_with_their_reason(tmp_path):
     assert outcomes.unfit(path) == {}
     path.write_text('{"a": {"fit": true, "reason": "good"}, "b": {"fit": false, "reason": "blind"}}')
     assert outcomes.unfit(path) == {"b": "blind"}
+
+
+@pytest.mark.parametrize("content", [b"", b"not parquet at all", b"PAR1PAR1"])
+def test_a_damaged_table_is_named(tmp_path, content):
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.parquet is no parquet file or damaged"):
+        outcomes.read([tmp_path / "a.parquet"])
