@@ -1,6 +1,7 @@
 """`python -m predictions.report.readme`: the README's table of claims and its picture, from the last run's results.
 
-What the table was made of is kept in docs/verdicts.json, so that a test can tell whether the README says what it says.
+What the table was made of, the planned verdicts in short, is kept in docs/verdicts.json, so that a test can tell
+whether the README says the same.
 """
 
 import json
@@ -11,8 +12,8 @@ from eisbach.command import run
 README, KEPT, PICTURE = Path("README.md"), Path("docs") / "verdicts.json", Path("docs") / "weight_by_t.svg"
 BEGIN, END = "<!-- claims: written by `python -m predictions.report.readme` -->\n", "<!-- end of claims -->"
 FIELDS = (
-    "hypothesis", "kind", "regime", "run", "family", "planned", "effect_label", "mechanism_label", "reason", "metric",
-    "n", "effect", "interval", "p_holm", "margin", "status", "status_reason",
+    "hypothesis", "kind", "regime", "run", "family", "planned", "effect_label", "mechanism_label", "status", "metric",
+    "n", "effect", "interval",
 )  # fmt: skip
 
 
@@ -45,7 +46,11 @@ def reduced(document: dict) -> dict:
         "tree": document["tree"],
         "claims": [
             {key: claim[key] for key in ("id", "sentence", "place")}
-            | {"verdicts": [{name: verdict[name] for name in FIELDS} for verdict in claim["verdicts"]]}
+            | {
+                "verdicts": [
+                    {name: verdict[name] for name in FIELDS} for verdict in claim["verdicts"] if verdict["planned"]
+                ]
+            }
             for claim in document["claims"]
         ],
     }
@@ -73,7 +78,8 @@ def table(kept: dict) -> str:
             found.append(f"not tested: {', '.join(map(regime_name, claim.untested))}")
         cell = "<br>".join(markdown(one) for one in found) or "not tested"
         lines.append(f"| **{markdown(claim.id)}**: {markdown(claim.sentence)} | {cell} | `dvc repro verify` |")
-    statuses = sorted({one["status"] for claim in kept["claims"] for one in claim["verdicts"] if one["status_reason"]})
+    judged = [one for claim in kept["claims"] for one in claim["verdicts"] if one["effect_label"] != "not tested"]
+    statuses = sorted({one["status"] for one in judged})
     lines += ["", f"Status: {', '.join(statuses) or 'nothing was judged'}. (n): that many of the claim's deciding "
               f"hypotheses, members of the regime and runs. Registry `{kept['registry']['sha256'][:12]}`."]  # fmt: skip
     return "\n".join(lines) + "\n"

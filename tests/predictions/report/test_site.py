@@ -140,7 +140,7 @@ def test_a_counterexample_is_drawn_and_played_and_what_it_lacks_is_said(whole):
     assert all("lost.flac" in sentence or "quote" in sentence for sentence in said)
 
 
-def test_a_verdict_by_an_unfit_measure_carries_a_warning(whole):
+def test_a_hypothesis_about_an_unfit_measure_says_so(whole):
     assert "this measure is unfit" in (whole.folder / "claim-2.html").read_text()
     assert "this measure is unfit" not in (whole.folder / "claim-1.html").read_text()
 
