@@ -1,7 +1,5 @@
 import torch
-from eisbach.adapters.peft_arms import PairedAdapters
 
-from eisbach.adapters.merged import merged
 from eisbach.generate import generate, prompts
 
 
@@ -33,21 +31,3 @@ def test_more_noises_leave_the_first_as_they_were_and_differ(tiny_model, tiny_ar
     few, many = (generate(tiny_model, asked, noises, 2, 2.0, 0) for noises in (1, 3))
     assert torch.equal(few[:, 0], many[:, 0])
     assert not torch.equal(many[:, 0], many[:, 1])
-
-
-def test_a_merged_adapter_predicts_the_same_and_leaves_the_base_as_it_was(tiny_model, tiny_archive):
-    adapters = PairedAdapters(tiny_model.model.model, ["a", "b"], "dora", 2, 2.0)
-    with torch.no_grad():
-        for name, parameter in adapters.parameters("a").items():
-            if "lora_B" in name:
-                parameter.add_(0.05)
-    asked = prompts(tiny_archive, 2)
-    base = {name: tensor.clone() for name, tensor in tiny_model.state_dict().items()}
-    adapters.activate("a")
-    wanted = generate(tiny_model, asked, 1, 2, 2.0, 0)
-    with merged(adapters, "a"):
-        made = generate(tiny_model, asked, 1, 2, 2.0, 0)
-    assert torch.allclose(made, wanted, atol=1e-4)
-    assert all(torch.equal(tensor, base[name]) for name, tensor in tiny_model.state_dict().items())
-    adapters.activate("b")
-    assert not torch.allclose(generate(tiny_model, asked, 1, 2, 2.0, 0), wanted, atol=1e-3)
