@@ -116,9 +116,8 @@ def _velocities(model: nn.Module, shared: Draw, arms: int = 1) -> tuple[Tensor, 
         dropped=shared.dropped,
         kept=shared.kept,
         data=data,
+        valid=shared.valid,
     )
-    if not shared.valid.all():
-        inputs["padding_mask"] = shared.valid
     inputs = {name: _repeated(value, arms) if isinstance(value, Tensor) else value for name, value in inputs.items()}
     noisy = _repeated(flow.interpolate(data, shared.noise, shared.t), arms)
     output = model.model(noisy, _repeated(shared.t, arms), **inputs, use_checkpointing=False)

@@ -13,13 +13,15 @@ def dit_inputs(
     dropped: Tensor | None = None,
     kept: Tensor | None = None,
     data: Tensor | None = None,
+    valid: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Conditioning for `model.model(x, t, **inputs)`.
 
     states [B, tokens, D] and token_mask [B, tokens] come from `encode`; seconds [B] is the length shown to the
     model; length is T in latents. `dropped` [B] (bool) marks samples whose cross-attention is zeroed: classifier-free
     guidance's null condition, as the DiT itself makes it. `kept` [B, T] (bool) marks positions given to the model as
-    inpainting context, taken from `data` [B, C, T]; without it everything is to be generated.
+    inpainting context, taken from `data` [B, C, T]; without it everything is to be generated. `valid` [B, T] (bool)
+    marks positions that are no padding; the DiT is told only where a batch has any.
     """
     conditioners = model.conditioner.conditioners
     prompt = conditioners["prompt"].pad(states, token_mask)
@@ -38,6 +40,8 @@ def dit_inputs(
             "inpaint_masked_input": [context],
         }
     )
+    if valid is not None and not valid.all():
+        inputs["padding_mask"] = valid
     if dropped is not None:
         inputs["cross_attn_cond"] = inputs["cross_attn_cond"].masked_fill(dropped.view(-1, 1, 1), 0.0)
     return inputs

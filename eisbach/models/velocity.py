@@ -9,7 +9,15 @@ from eisbach.models.conditioning import dit_inputs
 
 def predict(model: nn.Module, noisy: Tensor, t: Tensor, clips: Latents, *, dropped: Tensor | None = None) -> Tensor:
     """Velocity [B, C, T] of `noisy` [B, C, T] at `t` [B] under the conditions of `clips` (B rows)."""
-    inputs = dit_inputs(model, clips.states.float(), clips.token_mask, clips.seconds, noisy.shape[-1], dropped=dropped)
+    inputs = dit_inputs(
+        model,
+        clips.states.float(),
+        clips.token_mask,
+        clips.seconds,
+        noisy.shape[-1],
+        dropped=dropped,
+        valid=clips.mask,
+    )
     return model.model(noisy, t, **inputs, use_checkpointing=False)
 
 

@@ -7,14 +7,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import yaml
 
 from eisbach.errors import UserError
 from eisbach.params import Toys
-from toy_models import adapters, experiment, ideal, pictures, units
+from toy_models import adapters, experiment, ideal, units
 from toy_models.regimes import check
 
 ROOT = Path(__file__).parents[2]
@@ -73,21 +72,6 @@ def test_excess_risk_is_the_part_of_the_loss_that_is_not_bayes(tables):
     curves = tables["curves"]
     assert (curves["excess_risk"] > 0).all()
     assert (curves["loss"] > curves["excess_risk"]).all()
-
-
-def test_pictures_draw_what_is_there(tables):
-    figures = [
-        pictures.densities(tables["draws"], "densities/two_moons", ["baseline", "barrier"]),
-        pictures.weight_by_t(tables["weights"], "trajectories/c2"),
-        pictures.weight_by_t(tables["weights"], "analytic"),
-        pictures.learning_curves(tables["curves"], "densities/two_moons", ["baseline", "barrier"]),
-        pictures.effect_by_lambda(tables["outcomes"], "densities/two_moons"),
-    ]
-    assert len(figures[0].axes) == 3
-    assert {line.get_label() for line in figures[1].axes[0].lines} >= {"flat, closed form", "contrast, closed form"}
-    for figure in figures:
-        figure.canvas.draw()
-        plt.close(figure)
 
 
 def test_a_units_name_knows_its_settings_and_not_its_neighbours():
