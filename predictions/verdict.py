@@ -88,10 +88,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Tree:
-    """What the repository says about a run: is the registry the committed one, is everything committed?"""
+    """What the repository says about a run: all committed, the registry too, and this registry sealed beforehand?"""
 
     clean: bool
     registry_committed: bool
+    sealed: bool
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,9 @@ def _seeds_that_count(registry: Registry, exploratory: int, rows: pd.DataFrame, 
         return rows, "exploratory", "the registry differs from the committed one"
     if not tree.clean:
         return rows, "exploratory", "the working tree has changes that are not committed"
-    return rows, "confirmatory", f"registered before these {len(wanted)} seeds were run"
+    if not tree.sealed:
+        return rows, "exploratory", "no seal was made before these seeds were run"
+    return rows, "confirmatory", f"registered and sealed before these {len(wanted)} seeds were run"
 
 
 def _of(rows: pd.DataFrame, optimizer: str, adapter: str) -> pd.DataFrame:

@@ -122,8 +122,13 @@ def test_only_all_confirmatory_seeds_on_a_clean_tree_confirm(plan):
     assert judged(plan, confirming).status == "confirmatory"
     assert judged(plan, planted()).status == "exploratory"
     assert judged(plan, confirming[confirming["seed"] < 111]).status == "exploratory"
-    for tree in (Tree(False, True), Tree(True, False)):
+    for tree in (Tree(False, True, True), Tree(True, False, True), Tree(True, True, False)):
         assert judged(plan, confirming, tree=tree).status == "exploratory"
+
+
+def test_without_a_seal_nothing_is_confirmed_and_the_verdict_says_so(plan):
+    found = judged(plan, planted(first=100), tree=Tree(True, True, sealed=False))
+    assert (found.status, found.status_reason) == ("exploratory", "no seal was made before these seeds were run")
 
 
 def test_seeds_seen_before_take_no_part_in_a_confirmation(plan):
