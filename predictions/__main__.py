@@ -23,9 +23,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     plan = registry.load(arguments.registry)
-    registry.check_seal(plan)
+    if arguments.registry.resolve() == registry.REGISTRY.resolve():  # another was never sealed and confirms nothing
+        registry.check_seal(plan)
     table, sources = outcomes.read(arguments.tables or outcomes.of_pipeline(params.load().seeds))
-    tree = verdict.Tree(registry.clean(), registry.committed(arguments.registry))
+    tree = verdict.Tree(registry.clean(), registry.committed(arguments.registry), registry.sealed(plan))
     revision = registry.git("rev-parse", "HEAD")
     counterexamples = exhibits.collect(arguments.out.parent, places.CENSUS, places.CLIPS)
     verdicts, gates = verdict.judge(plan, table, tree, counterexamples, outcomes.unfit())

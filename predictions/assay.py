@@ -2,7 +2,8 @@
 
 `oracle`, which looks at the clean sample's contrast, must be detected on the regime's gate metric; `constant`, a
 learning rate, must be equivalent to `baseline` under AdamW. Otherwise every verdict that hangs on the assay is "assay
-failed": a missing effect of the barrier would say nothing.
+failed": a missing effect of the barrier would say nothing. The gate speaks for its own metric; on any other one a
+missing effect counts only where the oracle has one there.
 """
 
 from dataclasses import dataclass
@@ -63,3 +64,15 @@ def smallest_effect(rows: pd.DataFrame, metric: str) -> float:
     return float(
         statistics.smallest_effect(values["baseline"].to_numpy(), (values["oracle"] - values["baseline"]).to_numpy())
     )
+
+
+def blind(rows: pd.DataFrame, metric: str) -> str:
+    """Why the absence of an effect on this metric would say nothing; empty where the oracle's, up or down, is detected.
+
+    Raises Missing without baseline and oracle rows.
+    """
+    values = paired({arm.name: seed_values(rows, arm, metric) for arm in (BASELINE, ORACLE)})
+    p = float(statistics.sign_flip_p((values["oracle"] - values["baseline"]).to_numpy()))
+    if p < statistics.ALPHA:
+        return ""
+    return f"the assay is not sensitive on this metric: the oracle's effect is not detected (p = {p:.3g})"

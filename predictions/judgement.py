@@ -26,6 +26,7 @@ class Evidence:
     p: float  # for the claim's own test
     p_against: float  # for the test that would refute it by equivalence or by being beyond the margin
     shape_p: float = math.nan  # of a trend: that the rise is monotone
+    blind: str = ""  # why equivalence to nothing would say nothing of a claimed effect: p_against then counts as 1
 
     @property
     def effect(self) -> float:
@@ -74,7 +75,7 @@ def effect_label(evidence: Evidence, sign: int, p: float, p_against: float) -> t
     """Label and reason of a claimed effect from its Holm-corrected p values.
 
     supported: significant, in the claimed direction, and the interval lies beyond the smallest effect. refuted:
-    significant in the other direction, or equivalent to nothing.
+    significant in the other direction, or equivalent to nothing on a metric on which the assay is not blind.
     """
     oriented = sign * (evidence.effect - evidence.center)
     near_end = sign * (evidence.interval[0 if sign > 0 else 1] - evidence.center)
@@ -87,7 +88,8 @@ def effect_label(evidence: Evidence, sign: int, p: float, p_against: float) -> t
         return SUPPORTED, f"significant, in the claimed direction, interval beyond {beyond}"
     if p < statistics.ALPHA:
         return INCONCLUSIVE, "significant, but the interval reaches effects too small to matter"
-    return INCONCLUSIVE, too_few(len(evidence.values)) or "neither an effect nor its absence is established"
+    few = too_few(len(evidence.values))
+    return INCONCLUSIVE, few or evidence.blind or "neither an effect nor its absence is established"
 
 
 def equivalence_label(evidence: Evidence, sign: int, p: float, p_against: float) -> tuple[str, str]:

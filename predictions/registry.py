@@ -149,10 +149,12 @@ def committed(path: str | Path = REGISTRY) -> bool:
 def seal(registry: Registry, seeds: list[int], path: str | Path = REGISTRY, target: Path = SEAL) -> None:
     """Before anything trains: write down what will be judged, if any seed is a confirmatory one.
 
+    A seal once made stays: exploratory seeds after it do not remove it, or one such run would free the registry.
     Raises UserError when the registry is not the committed one, or differs from what was sealed before.
     """
     if not set(seeds) & set(registry.confirmatory.seeds):
-        write_metrics(target, {"sealed": False})
+        if not _read(target)["sealed"]:
+            write_metrics(target, {"sealed": False})
         return
     if not committed(path):
         raise UserError(
@@ -164,11 +166,19 @@ def seal(registry: Registry, seeds: list[int], path: str | Path = REGISTRY, targ
 
 def check_seal(registry: Registry, target: Path = SEAL) -> None:
     """Raise UserError naming the keys in which the registry differs from the one that was sealed; else return."""
-    if not target.is_file():
-        return
-    sealed = json.loads(target.read_text())
-    if sealed["sealed"] and (keys := changed(sealed["parts"], digests(registry))):
+    written = _read(target)
+    if written["sealed"] and (keys := changed(written["parts"], digests(registry))):
         raise UserError(
             f"the registry was edited after the confirmatory run was sealed in {target}: {', '.join(keys)}; "
             "restore it with git, or remove the seal and run on seeds that nobody has seen"
         )
+
+
+def sealed(registry: Registry, target: Path = SEAL) -> bool:
+    """Whether there is a seal, and of this very registry."""
+    written = _read(target)
+    return written["sealed"] and written["registry"] == digest(registry)
+
+
+def _read(target: Path) -> dict:
+    return json.loads(target.read_text()) if target.is_file() else {"sealed": False}

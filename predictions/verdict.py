@@ -88,10 +88,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Tree:
-    """What the repository says about a run: is the registry the committed one, is everything committed?"""
+    """What the repository says about a run: all committed, the registry too, and this registry sealed beforehand?"""
 
     clean: bool
     registry_committed: bool
+    sealed: bool
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,9 @@ def _seeds_that_count(registry: Registry, exploratory: int, rows: pd.DataFrame, 
         return rows, "exploratory", "the registry differs from the committed one"
     if not tree.clean:
         return rows, "exploratory", "the working tree has changes that are not committed"
-    return rows, "confirmatory", f"registered before these {len(wanted)} seeds were run"
+    if not tree.sealed:
+        return rows, "exploratory", "no seal was made before these seeds were run"
+    return rows, "confirmatory", f"registered and sealed before these {len(wanted)} seeds were run"
 
 
 def _of(rows: pd.DataFrame, optimizer: str, adapter: str) -> pd.DataFrame:
@@ -253,10 +256,11 @@ def _draft(claim: Claim, hypothesis: Hypothesis, regime: str, run: str, rows: pd
             facts |= {"effect": float(values.mean()), "margin": hypothesis.margin, "margin_rule": "rounding"}
             return Draft(replace(empty, effect_label=label, reason=reason, **facts), None, {})
         margin, rule = _margin(rows, hypothesis, adapter)
+        blind = _blind(rows, hypothesis, adapter)
     except Missing as missing:
         return Draft(replace(empty, effect_label=NOT_TESTED, reason=str(missing)), None, {})
-    evidence = _evidence(hypothesis, wide, values, margin)
-    controls = {text: _against_control(rows, hypothesis, text, adapter, margin) for text in hypothesis.controls}
+    evidence = replace(_evidence(hypothesis, wide, values, margin), blind=blind)
+    controls = {text: _against_control(rows, hypothesis, text, adapter, margin, blind) for text in hypothesis.controls}
     verdict = replace(empty, margin=margin, margin_rule=rule, **facts)
     return Draft(verdict, evidence, controls)
 
@@ -296,6 +300,13 @@ def _margin(rows: pd.DataFrame, hypothesis: Hypothesis, adapter: str) -> tuple[f
     return assay.smallest_effect(rows, hypothesis.metric), rule
 
 
+def _blind(rows: pd.DataFrame, hypothesis: Hypothesis, adapter: str) -> str:
+    """Why equivalence to nothing may not refute; a number registered beforehand says by itself what is nothing."""
+    if hypothesis.kind not in ("difference", "interaction", "trend") or hypothesis.margin is not None:
+        return ""
+    return assay.blind(rows[rows["adapter"] == adapter], hypothesis.metric)
+
+
 def _sign(hypothesis: Hypothesis) -> int:
     return -1 if hypothesis.direction == "lower" else 1
 
@@ -311,7 +322,9 @@ def _evidence(hypothesis: Hypothesis, wide: pd.DataFrame, values: np.ndarray, ma
     return judgement.effect(values, margin, hypothesis.bound or 0.0)
 
 
-def _against_control(rows: pd.DataFrame, hypothesis: Hypothesis, text: str, adapter: str, margin: float):
+def _against_control(
+    rows: pd.DataFrame, hypothesis: Hypothesis, text: str, adapter: str, margin: float, blind: str
+) -> tuple | str:
     """The arm minus the control as (evidence, seeds, the control's share of the effect), or why there is none."""
     try:
         names = (*hypothesis.arms, *hypothesis.against, text)
@@ -321,7 +334,7 @@ def _against_control(rows: pd.DataFrame, hypothesis: Hypothesis, text: str, adap
     reference = wide[hypothesis.against].mean(axis=1)
     own, of_control = wide[hypothesis.arms].mean(axis=1) - reference, wide[text] - reference
     share = float(of_control.mean() / own.mean()) if own.mean() else math.nan
-    return judgement.effect((own - of_control).to_numpy(), margin), wide.index, share
+    return replace(judgement.effect((own - of_control).to_numpy(), margin), blind=blind), wide.index, share
 
 
 def _labelled(drafts: list[Draft]) -> list[Verdict]:
@@ -346,7 +359,8 @@ def _labelled(drafts: list[Draft]) -> list[Verdict]:
 
 
 def _corrected(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
-    return statistics.holm(np.array([one.p for one in evidence]), np.array([one.p_against for one in evidence]))
+    against = [1.0 if one.blind else one.p_against for one in evidence]
+    return statistics.holm(np.array([one.p for one in evidence]), np.array(against))
 
 
 def _control(text: str, control: tuple, draft: Draft, p: float, p_against: float) -> Control:

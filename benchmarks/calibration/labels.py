@@ -23,7 +23,7 @@ SEEDS = 24
 HYPOTHESIS = "curriculum/relative-excess-risk"
 METRIC = "relative_excess_risk/contrast"
 NAMES = ("barrier@0.5", "shuffled@0.5", "timestep", "baseline", "constant", "oracle")
-TREE = verdict.Tree(clean=True, registry_committed=True)
+TREE = verdict.Tree(clean=True, registry_committed=True, sealed=True)
 
 
 def experiment(planted: str, n: int, shape: str, index: int):

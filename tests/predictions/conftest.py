@@ -46,7 +46,7 @@ claims:
         regimes: [toy/*]
         skip: {real: a part is missing}
 """
-CLEAN = Tree(clean=True, registry_committed=True)
+CLEAN = Tree(clean=True, registry_committed=True, sealed=True)
 EFFECTS = {
     "barrier@0.5": -1.2, "shuffled@0.5": -0.1, "timestep@0.5": -0.2, "baseline": 0.0, "constant@0.5": 0.0,
     "oracle@0.5": -1.6,

@@ -125,6 +125,23 @@ def test_a_registry_edited_after_the_run_is_refused_by_name(repository):
         registry.check_seal(registry.load(path), seal)
 
 
+def test_a_seal_survives_exploratory_seeds_and_holds_for_one_registry(repository):
+    path, seal = repository / "registry.yaml", repository / "seal.json"
+    assert not registry.sealed(registry.load(path), seal)  # none at all
+    registry.seal(registry.load(path), [0, 1], path, seal)
+    assert not registry.sealed(registry.load(path), seal)  # exploratory seeds need none
+    registry.seal(registry.load(path), [100, 101], path, seal)
+    made = seal.read_bytes()
+    registry.seal(registry.load(path), [0, 1], path, seal)
+    assert seal.read_bytes() == made
+    assert registry.sealed(registry.load(path), seal)
+    path.write_text(path.read_text().replace("bound: 0.5", "bound: 0.4"))
+    registry.seal(registry.load(path), [0, 1], path, seal)
+    assert not registry.sealed(registry.load(path), seal)
+    with pytest.raises(UserError, match="claim/weight"):
+        registry.check_seal(registry.load(path), seal)
+
+
 def test_nothing_is_said_twice_in_the_registry():
     counts = Counter(one.statement for _, one in registry.load().hypotheses)
     assert max(counts.values()) == 1

@@ -58,6 +58,55 @@ def test_an_effect_within_the_margin_is_refuted_and_one_between_is_inconclusive(
     assert between.minimum_detectable_effect > between.margin
 
 
+def on_detail(page, load_page, **changes):
+    """The first hypothesis alone, on a metric that is not the gate's."""
+    return with_kind(page, load_page, metric="detail", direction="lower", **changes)
+
+
+def with_detail(**effects):
+    """The gate's metric as planted, and another one with effects of its own."""
+    return pd.concat([planted(), planted(seed=1, **effects).query("metric == 'risk'").assign(metric="detail")])
+
+
+def test_nothing_refutes_by_its_absence_where_the_oracle_is_not_seen_either(page, load_page):
+    plan = on_detail(page, load_page)
+    blind = judged(plan, with_detail(barrier=0.0, oracle=0.0))
+    assert blind.effect_label == "inconclusive"
+    assert "the assay is not sensitive on this metric: the oracle's effect is not detected (p = " in blind.reason
+    assert blind.p_against < 0.05  # equivalent, had it been allowed to count
+    assert blind.p_against_holm == 1
+    for oracle in (-1.6, 1.6):  # whichever way it goes
+        assert judged(plan, with_detail(barrier=0.0, oracle=oracle)).effect_label == "refuted"
+
+
+def test_an_opposite_effect_or_a_registered_margin_needs_no_oracle(page, load_page):
+    plan = on_detail(page, load_page)
+    opposite = judged(plan, with_detail(barrier=1.2, oracle=0.0))
+    assert (opposite.effect_label, opposite.reason) == ("refuted", "significant in the opposite direction")
+    assert judged(plan, with_detail(barrier=-1.2, oracle=0.0)).effect_label == "supported"
+    numbered = on_detail(page, load_page, margin=0.5)
+    assert judged(numbered, with_detail(barrier=0.0, oracle=0.0)).effect_label == "refuted"
+
+
+def test_a_trend_and_an_interaction_need_the_oracle_too(page, load_page):
+    for changes in (
+        {"kind": "interaction", "arms": ["shuffled@0.5", "baseline"], "against": ["timestep@0.5", "constant@0.5"]},
+        {"kind": "trend", "arms": ["shuffled@0.4", "timestep@0.5"], "against": []},
+    ):
+        plan = on_detail(page, load_page, **changes)
+        for oracle, label in ((0.0, "inconclusive"), (-1.6, "refuted")):
+            table = with_detail(shuffled=0.0, timestep=0.0, oracle=oracle)
+            table.loc[(table["arm"] == "shuffled") & (changes["kind"] == "trend"), "lam"] = 0.4
+            assert judged(plan, table).effect_label == label, (changes["kind"], oracle)
+
+
+def test_a_control_that_equals_the_barrier_refutes_only_where_the_oracle_is_seen(page, load_page):
+    plan = on_detail(page, load_page, controls=["timestep@0.5"])
+    for oracle, label in ((0.0, "inconclusive"), (-1.6, "refuted")):
+        found = judged(plan, with_detail(timestep=-1.2, oracle=oracle))
+        assert pair(found) == ("supported", label), oracle
+
+
 def test_without_its_oracle_the_assay_has_failed(plan):
     table = planted()
     found = judged(plan, table[table["arm"] != "oracle"])
@@ -122,8 +171,13 @@ def test_only_all_confirmatory_seeds_on_a_clean_tree_confirm(plan):
     assert judged(plan, confirming).status == "confirmatory"
     assert judged(plan, planted()).status == "exploratory"
     assert judged(plan, confirming[confirming["seed"] < 111]).status == "exploratory"
-    for tree in (Tree(False, True), Tree(True, False)):
+    for tree in (Tree(False, True, True), Tree(True, False, True), Tree(True, True, False)):
         assert judged(plan, confirming, tree=tree).status == "exploratory"
+
+
+def test_without_a_seal_nothing_is_confirmed_and_the_verdict_says_so(plan):
+    found = judged(plan, planted(first=100), tree=Tree(True, True, sealed=False))
+    assert (found.status, found.status_reason) == ("exploratory", "no seal was made before these seeds were run")
 
 
 def test_seeds_seen_before_take_no_part_in_a_confirmation(plan):
