@@ -86,7 +86,7 @@ def test_a_run_that_was_killed_again_and_again_finds_the_same_bytes(finished, cl
 @pytest.mark.slow
 def test_one_more_seed_trains_only_itself(finished):
     path = finished / "params.yaml"
-    path.write_text(path.read_text().replace("seeds:\n", "seeds:\n- 7\n"))
+    path.write_text(path.read_text().replace("\nseeds:\n", "\nseeds:\n- 7\n"))
     output = finish(finished)
     ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
     assert sorted(ran) == ["evaluate@7", "finetune@7", "generate@7", "register", "report", "verify"]
