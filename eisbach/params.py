@@ -113,6 +113,7 @@ class Finetune:
     validation_clips: int = 8  # of that grid
     preview_every: int = 0  # steps between samples to listen to, in .cache; 0: never
     preview_prompts: int = 2
+    loggers: list[Literal["dvclive", "tensorboard"]] = field(default_factory=list)  # of the course, in .cache
 
     def lam(self, arm: str) -> float:
         """The lambda of an arm, of an arm that replays another that of the other, NaN where there is none."""

@@ -28,8 +28,8 @@ def config(
 ) -> dict[str, object]:
     """All that a run's result depends on; the frozen base and the clips as fingerprints."""
     chosen = asdict(settings) | {"seed": seed, "arms": list(weightings)}
-    for key in ("arms_per_pass", "save_every", "preview_every", "preview_prompts"):  # no result depends on them
-        del chosen[key]
+    for key in ("arms_per_pass", "save_every", "preview_every", "preview_prompts", "loggers"):
+        del chosen[key]  # no result depends on it
     for name, arm in settings.arms.items():
         if name in weightings:
             chosen[f"arms.{name}"] = asdict(arm)

@@ -8,10 +8,11 @@ from eisbach.command import run
 def main() -> None:
     import shutil
     from functools import partial
+    from itertools import chain
 
     import pandas as pd
 
-    from eisbach import places, previews, tables, validation, weighting
+    from eisbach import loggers, places, previews, tables, validation, weighting
     from eisbach.data import latents
     from eisbach.params import load
     from eisbach.progress import track
@@ -21,7 +22,7 @@ def main() -> None:
     seed = int(sys.argv[1])
     params = load()
     settings = params.finetune
-    weightings = {name: weighting.make(arm.weighting, **arm.settings) for name, arm in settings.arms.items()}
+    weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in settings.arms.items()}
     model, adapters = loading.arms(params, seed)
     archive = latents.load(places.ARCHIVE)
     data, heldout = archive.split("finetune"), archive.split("heldout")
@@ -30,7 +31,9 @@ def main() -> None:
         shutil.rmtree(heard, ignore_errors=True)  # of another run
     preview = partial(previews.write, model, adapters, heldout, settings, params.generate, heard)
     training = finetune(model, adapters, weightings, data, settings, seed, state, heldout, preview)
-    records = list(track(training, f"finetune seed {seed}", settings.steps * len(settings.arms)))
+    logged = loggers.logged(training, settings.loggers, places.CHECKPOINTS / f"logs-{seed}")
+    by_step = zip(*[logged] * len(settings.arms), strict=True)  # for the bar: steps, steps a second
+    records = list(chain.from_iterable(track(by_step, f"finetune seed {seed}", settings.steps)))
     telemetry = pd.concat([_rows(record) for record in records])
     folder = places.ADAPTERS / str(seed)
     for arm in settings.arms:
