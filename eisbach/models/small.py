@@ -77,6 +77,7 @@ def load(folder: str | Path = BASE) -> nn.Module:
     if wrong:
         raise UserError(f"{weights_path} does not fit {config_path}: first at '{wrong[0]}' ({len(wrong)} tensors)")
     model.load_state_dict(state)
+    model.regime = "small"
     return model.eval().requires_grad_(False)
 
 
