@@ -204,6 +204,7 @@ class Params:
     model: Model = field(default_factory=Model)
     base: Base = field(default_factory=Base)
     finetune: Finetune = field(default_factory=Finetune)
+    imported: str = "adapters"  # a folder: every NAME.safetensors in it, in Stable Audio 3's format, is an arm NAME
     generate: Generate = field(default_factory=Generate)
     evaluate: Evaluate = field(default_factory=Evaluate)
     census: Census = field(default_factory=Census)

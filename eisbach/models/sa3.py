@@ -7,6 +7,7 @@ when it is first used, and in fp32 none is copied.
 import contextlib
 import copy
 import io
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def skeleton(config: dict, home: hub.Place, device: torch.device | str = "cpu") 
     prompt = next(entry for entry in conditioning["configs"] if entry["id"] == "prompt")
     conditioning["configs"].remove(prompt)  # its constructor would fetch the encoder's weights
     try:
-        with torch.device("meta"), contextlib.redirect_stdout(io.StringIO()):
+        with torch.device("meta"), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of the way the library normalises weights
             model = create_model_from_config(config)
             model.conditioner.conditioners["prompt"] = T5Gemma(conditioning["cond_dim"], prompt["config"], home, device)
     except (KeyError, TypeError, ValueError, AssertionError, NotImplementedError) as error:

@@ -1,5 +1,6 @@
 """Stable Audio 3's own autoencoder, SAME, with what the pipeline asks of every codec."""
 
+import threading
 from unittest.mock import patch
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from eisbach.models.log_mel import LogMel
 from eisbach.seeds import derive
+
+ONE_AT_A_TIME = threading.Lock()  # torch's generator, like the switch of the library's, is one for all threads
 
 
 class Same(AutoencoderPretransform):
@@ -46,6 +49,7 @@ class Same(AutoencoderPretransform):
     def _seeded(self, function, tensor: Tensor) -> Tensor:
         self.model.to(self.place)
         places = [self.place] if self.place.type == "cuda" else []
-        with torch.random.fork_rng(places), patch.object(transformer, "flex_attention_compiled", None):
+        without = patch.object(transformer, "flex_attention_compiled", None)
+        with ONE_AT_A_TIME, torch.random.fork_rng(places), without:
             torch.manual_seed(derive(0, "SAME's noise"))
             return function(tensor.to(self.place)).float().cpu()
