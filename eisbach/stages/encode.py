@@ -11,6 +11,7 @@ LISTENED = 8  # clips per split through the whole decoder: Griffin-Lim takes a s
 def main() -> None:
     from eisbach import encode, places, tables
     from eisbach.data import clips, latents, manifest
+    from eisbach.models import hub
     from eisbach.params import load
     from eisbach.progress import track
     from eisbach.stages import loading
@@ -35,6 +36,7 @@ def main() -> None:
         places.METRICS / "encode.json",
         {
             "clips": len(rows),
+            "model_sha256": hub.sha256(loading.weights(params)),
             "latent_variance": archive.latents.transpose(1, 2)[archive.mask].var().item(),
             "heldout_error_db_latents": fmean(pca) if pca else nan,  # a corpus of latents has no sound to compare with
             "heldout_error_db_decoded": fmean(whole) if whole else nan,

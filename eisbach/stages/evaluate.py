@@ -11,7 +11,6 @@ def main() -> None:
     from safetensors.torch import load_file
 
     from eisbach import census, evaluate, places, tables
-    from eisbach.adapters.merged import merged
     from eisbach.data import latents
     from eisbach.errors import UserError
     from eisbach.generate import prompts
@@ -46,9 +45,9 @@ def main() -> None:
 
     made = load_file(places.SAMPLES / str(seed) / "samples.safetensors")
     losses, measured, results = [], [], []
-    for arm in track(params.finetune.arms, f"evaluate seed {seed}", len(params.finetune.arms)):
-        adapters.load(arm, places.ADAPTERS / str(seed) / arm)
-        with merged(adapters, arm):
+    arms = loading.trained(params)
+    for arm in track(arms, f"evaluate seed {seed}", len(arms)):
+        with loading.wearing(adapters, arm, params, seed):
             table = census.census(model, grid, times, params.census.lam, settings.seed)
         losses.append(table.assign(arm=arm))
         values = weights.of_known_classes(weights.loss_metrics(table) | weights.weight_metrics(table), table)
@@ -79,17 +78,16 @@ def main() -> None:
         results.append(
             outcomes.rows(
                 values,
-                regime="small",
+                regime=model.regime,
                 arm=arm,
-                lam=params.finetune.lam(arm),
-                adapter=params.finetune.adapter,
+                **loading.label(params, arm),
                 optimizer="adamw",
                 run="short",
                 seed=seed,
             )
         )
 
-    folder, label = places.EVALUATION / str(seed), {"seed": seed, "regime": "small"}
+    folder, label = places.EVALUATION / str(seed), {"seed": seed, "regime": model.regime}
     tables.write(folder / "losses.parquet", pd.concat(losses).assign(**label))
     tables.write(folder / "samples.parquet", pd.DataFrame(measured).assign(**label))
     tables.write(folder / "outcomes.parquet", outcomes.joined(results))

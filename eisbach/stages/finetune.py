@@ -38,10 +38,10 @@ def main() -> None:
     folder = places.ADAPTERS / str(seed)
     for arm in settings.arms:
         adapters.save(arm, folder / arm)
-    tables.write(folder / "telemetry.parquet", telemetry.assign(seed=seed, regime="small"))
+    tables.write(folder / "telemetry.parquet", telemetry.assign(seed=seed, regime=model.regime))
     if settings.validate_every:
         watched = validation.table(records, validation.clips(heldout, settings))
-        tables.write(folder / "validation.parquet", watched.assign(seed=seed, regime="small"))
+        tables.write(folder / "validation.parquet", watched.assign(seed=seed, regime=model.regime))
     state.unlink()  # last: killed before this line, the same command finds a finished run and writes it out again
 
 

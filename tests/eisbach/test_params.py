@@ -30,7 +30,7 @@ def preset(tmp_path, *overrides):
 
 def test_the_paper_s_preset_is_the_paper_s_experiment(tmp_path):
     paper = preset(tmp_path, "profile=paper")
-    assert paper.base.folder == "stabilityai/stable-audio-3-medium-base"
+    assert paper.model.source == "stabilityai/stable-audio-3-medium-base"
     assert isinstance(paper.prepare.corpus, MusicCaps)
     settings = paper.finetune
     assert (settings.adapter, settings.rank, settings.alpha) == ("dora", 16, 16.0)
@@ -51,7 +51,7 @@ def test_the_released_preset_is_the_released_recipe(tmp_path):
 def test_a_preset_s_groups_can_be_exchanged(tmp_path):
     own = preset(tmp_path, "profile=paper", "data=folder", "model=small", "arms=controls")
     assert isinstance(own.prepare.corpus, Folder)
-    assert own.base.folder == ""
+    assert own.model.source == ""
     assert "shuffled" in own.finetune.arms
     assert own.finetune.steps == 1000
 
