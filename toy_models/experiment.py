@@ -48,14 +48,15 @@ def run(name: str, seeds: Sequence[int], settings: Toys) -> Tables:
 
 
 class Setting:
-    """What the passes of a regime share: its law, network and held-out draws, and the block of seeds."""
+    """What the passes of a regime share: its law, network and held-out draws of the block's seeds."""
 
     def __init__(self, name: str, seeds: list[int], settings: Toys):
         self.name, self.seeds, self.settings = name, seeds, settings
         self.regime = REGIMES[name]
         self.law = self.regime.law()
-        self.held = heldout(self.law, settings.heldout)
-        self.exact, _ = self.law.sample(settings.samples, torch_generator(0, "toy exact samples"))
+        self.held = heldout(self.law, settings.heldout, seeds)
+        exact = [self.law.sample(settings.samples, torch_generator(seed, "toy exact samples"))[0] for seed in seeds]
+        self.exact = torch.stack(exact)
         self.lengths = {
             run: max(2, round(steps * settings.length))
             for run, steps in (("short", self.regime.short), ("converged", self.regime.converged))
@@ -149,7 +150,7 @@ class Setting:
         who = outcomes.models(stack.arms, self.seeds).assign(**facts, source="trained")
         return {
             "outcomes": outcomes.rows(found, facts, stack.arms, self.seeds),
-            "weights": outcomes.weight_rows(measured.weight, self.held.times, who),
+            "weights": outcomes.weight_rows(measured.weight, who),
             "draws": self._pictured(samples, stack, facts),
         }
 

@@ -175,6 +175,6 @@ def test_the_baseline_comes_near_the_bayes_loss(name):
     weights = beginning(regime.network, stack.seeds, 1)
     for record in train(regime.network, law, stack, weights, regime.recipes["adamw"], regime.converged):
         averages = record.weights
-    held = heldout(law, 48)
+    held = heldout(law, 48, stack.seeds)
     _, excess = excess_by_class(regime.network, averages, held, 1)
     assert float(excess.mean()) < 0.06 * float(held.bayes.mean())
