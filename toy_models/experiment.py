@@ -11,7 +11,7 @@ from eisbach.params import Toys
 from eisbach.seeds import torch_generator
 from toy_models import gradients, outcomes
 from toy_models.adapters import KINDS, Adapted
-from toy_models.arms import FOLLOWERS, WITH_LAM, Arm, Stack
+from toy_models.arms import Arm, Stack, has_lam
 from toy_models.ensemble import Recipe, Step, beginning, train
 from toy_models.heldout import excess_by_class, heldout, measure
 from toy_models.mixture import CLASSES, NULL
@@ -29,7 +29,7 @@ def arms(settings: Toys) -> list[Arm]:
     """Every arm once for each of its lambdas: all of `lams` where the arm is swept, else `lam`."""
     found = []
     for name in settings.arms:
-        if name not in (*WITH_LAM, *FOLLOWERS):
+        if not has_lam(name):
             found.append(Arm(name))
         else:
             found += [Arm(name, lam) for lam in (settings.lams if name in settings.swept else [settings.lam])]
@@ -65,8 +65,8 @@ class Setting:
     def passes(self, optimizer: str, arms: Sequence[Arm]) -> Iterator[Tables]:
         """Train the free arms, then those that follow the barrier arms among them."""
         recipe, network = self.regime.recipes[optimizer], self.regime.network
-        free = [arm for arm in arms if arm.name not in FOLLOWERS]
-        followers = [arm for arm in arms if arm.name in FOLLOWERS]
+        free = [arm for arm in arms if not arm.follows]
+        followers = [arm for arm in arms if arm.follows]
         leaders = {lam: free.index(Arm("barrier", lam)) for lam in {arm.lam for arm in followers}}
         factors: dict[float, list[Tensor]] = {lam: [] for lam in leaders}
         times: list[Tensor] = []
