@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from eisbach.errors import UserError
-from eisbach.objective import per_sample_loss
 from eisbach.seeds import torch_generator
 from toy_models.arms import Stack
 from toy_models.draws import draws
@@ -55,8 +55,8 @@ def train(network: Network, law: Mixture, stack: Stack, weights: Weights, recipe
     shape = (len(stack.arms), len(stack.seeds), recipe.batch)
     for step, draw in enumerate(draws(law, stack.seeds, steps, recipe.batch, recipe.dropout)):
         output = network(parameters, draw.noisy, draw.t, draw.label)
-        target = every(draw.target, len(output))
-        loss = per_sample_loss(output.flatten(0, 1), target.flatten(0, 1)).view(shape)
+        outputs = output.unflatten(0, shape[:2])
+        loss = mse_loss(outputs, draw.target.expand_as(outputs), reduction="none").mean((3, 4))
         factor, penalty = stack.factors(output, draw, step)
         total = (loss * factor).mean(2)  # [A, S]: each model its own objective; their sum gives each its own gradient
         if not torch.isfinite(total).all():

@@ -11,7 +11,7 @@ from eisbach.params import Toys
 from eisbach.seeds import torch_generator
 from toy_models import gradients, outcomes
 from toy_models.adapters import KINDS, Adapted
-from toy_models.arms import FOLLOWERS, WITH_LAM, Arm, Stack
+from toy_models.arms import Arm, Stack, has_lam
 from toy_models.ensemble import Recipe, Step, beginning, train
 from toy_models.heldout import excess_by_class, heldout, measure
 from toy_models.mixture import CLASSES, NULL
@@ -29,7 +29,7 @@ def arms(settings: Toys) -> list[Arm]:
     """Every arm once for each of its lambdas: all of `lams` where the arm is swept, else `lam`."""
     found = []
     for name in settings.arms:
-        if name not in (*WITH_LAM, *FOLLOWERS):
+        if not has_lam(name):
             found.append(Arm(name))
         else:
             found += [Arm(name, lam) for lam in (settings.lams if name in settings.swept else [settings.lam])]
@@ -48,14 +48,15 @@ def run(name: str, seeds: Sequence[int], settings: Toys) -> Tables:
 
 
 class Setting:
-    """What the passes of a regime share: its law, network and held-out draws, and the block of seeds."""
+    """What the passes of a regime share: its law, network and held-out draws of the block's seeds."""
 
     def __init__(self, name: str, seeds: list[int], settings: Toys):
         self.name, self.seeds, self.settings = name, seeds, settings
         self.regime = REGIMES[name]
         self.law = self.regime.law()
-        self.held = heldout(self.law, settings.heldout)
-        self.exact, _ = self.law.sample(settings.samples, torch_generator(0, "toy exact samples"))
+        self.held = heldout(self.law, settings.heldout, seeds)
+        exact = [self.law.sample(settings.samples, torch_generator(seed, "toy exact samples"))[0] for seed in seeds]
+        self.exact = torch.stack(exact)
         self.lengths = {
             run: max(2, round(steps * settings.length))
             for run, steps in (("short", self.regime.short), ("converged", self.regime.converged))
@@ -64,8 +65,8 @@ class Setting:
     def passes(self, optimizer: str, arms: Sequence[Arm]) -> Iterator[Tables]:
         """Train the free arms, then those that follow the barrier arms among them."""
         recipe, network = self.regime.recipes[optimizer], self.regime.network
-        free = [arm for arm in arms if arm.name not in FOLLOWERS]
-        followers = [arm for arm in arms if arm.name in FOLLOWERS]
+        free = [arm for arm in arms if not arm.follows]
+        followers = [arm for arm in arms if arm.follows]
         leaders = {lam: free.index(Arm("barrier", lam)) for lam in {arm.lam for arm in followers}}
         factors: dict[float, list[Tensor]] = {lam: [] for lam in leaders}
         times: list[Tensor] = []
@@ -149,7 +150,7 @@ class Setting:
         who = outcomes.models(stack.arms, self.seeds).assign(**facts, source="trained")
         return {
             "outcomes": outcomes.rows(found, facts, stack.arms, self.seeds),
-            "weights": outcomes.weight_rows(measured.weight, self.held.times, who),
+            "weights": outcomes.weight_rows(measured.weight, who),
             "draws": self._pictured(samples, stack, facts),
         }
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from eisbach.errors import UserError
 from eisbach.params import Toys
-from eisbach.weighting import names
+from eisbach.weighting import followers, names
 from toy_models import densities, trajectories
-from toy_models.arms import FOLLOWERS
 from toy_models.ensemble import Recipe
 from toy_models.mixture import Mixture
 from toy_models.networks import Mixer, Mlp, Network
@@ -60,10 +59,10 @@ def check(settings: Toys) -> None:
             raise UserError(
                 f"toys.{key} in params.yaml has unknown {', '.join(unknown)}; choose from {', '.join(known)}"
             )
-    followers = set(FOLLOWERS) & set(settings.arms)
-    if followers and "barrier" not in settings.arms:
-        raise UserError(f"toys.arms has {', '.join(sorted(followers))} but no barrier to follow; add it in params.yaml")
-    if followers and "barrier" in settings.swept and settings.lam not in settings.lams:
+    replaying = set(followers()) & set(settings.arms)
+    if replaying and "barrier" not in settings.arms:
+        raise UserError(f"toys.arms has {', '.join(sorted(replaying))} but no barrier to follow; add it in params.yaml")
+    if replaying and "barrier" in settings.swept and settings.lam not in settings.lams:
         raise UserError(f"toys.lam {settings.lam} is not among toys.lams in params.yaml; add it: {settings.lams}")
     if not settings.seeds or settings.block < 1:
         raise UserError("toys.seeds is empty or toys.block below 1 in params.yaml; give at least one seed and 1")

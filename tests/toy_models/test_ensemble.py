@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from eisbach.errors import UserError
 from eisbach.objective import objective
+from eisbach.weighting import followers
 from toy_models import densities, gradients, trajectories
-from toy_models.arms import FOLLOWERS, Arm, Stack
+from toy_models.arms import Arm, Stack
 from toy_models.draws import TOGETHER, draws
 from toy_models.ensemble import Recipe, beginning, optimiser, train
 from toy_models.mixture import NULL
@@ -76,12 +77,12 @@ def test_a_follower_of_lambda_zero_and_the_barrier_of_lambda_zero_are_the_baseli
     assert all((factor == 1).all() for _, factor, _ in records)
 
 
-@pytest.mark.parametrize("arm", [*FREE, *(Arm(name, 0.5) for name in FOLLOWERS)], ids=lambda arm: arm.name)
+@pytest.mark.parametrize("arm", [*FREE, *(Arm(name, 0.5) for name in followers())], ids=lambda arm: arm.name)
 def test_factors_are_those_of_the_weightings_called_seed_by_seed(arm):
     network, law = PLANE
     seeds = [1000, 1001]
     stack = Stack([Arm("baseline"), arm], seeds)
-    if arm.name in FOLLOWERS:
+    if arm.follows:
         followed(stack)
     weights = beginning(network, seeds, 2)
     weights = {name: weight + 0.1 * torch.randn(weight.shape) for name, weight in weights.items()}
@@ -90,7 +91,7 @@ def test_factors_are_those_of_the_weightings_called_seed_by_seed(arm):
         factors, penalty = stack.factors(output, draw, step)
         total = 0
         for index, seed in enumerate(seeds):
-            mine = stack.weightings[arm][index] if arm.name in (*FOLLOWERS, "edm2") else arm.weighting(seed)
+            mine = stack.weightings[arm][index] if arm.follows or arm.name == "edm2" else arm.weighting(seed)
             value, telemetry = objective(
                 output[2 + index], draw.target[index], draw.t[index], None, mine, clean=draw.clean[index], step=step
             )
@@ -175,6 +176,6 @@ def test_the_baseline_comes_near_the_bayes_loss(name):
     weights = beginning(regime.network, stack.seeds, 1)
     for record in train(regime.network, law, stack, weights, regime.recipes["adamw"], regime.converged):
         averages = record.weights
-    held = heldout(law, 48)
+    held = heldout(law, 48, stack.seeds)
     _, excess = excess_by_class(regime.network, averages, held, 1)
     assert float(excess.mean()) < 0.06 * float(held.bayes.mean())
