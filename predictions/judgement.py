@@ -7,6 +7,7 @@ units; `sign` is +1 where the claim says "higher" and -1 for "lower".
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,11 +29,11 @@ class Evidence:
     shape_p: float = math.nan  # of a trend: that the rise is monotone
     blind: str = ""  # why equivalence to nothing would say nothing of a claimed effect: p_against then counts as 1
 
-    @property
+    @cached_property
     def effect(self) -> float:
         return float(self.values.mean())
 
-    @property
+    @cached_property
     def interval(self) -> tuple[float, float]:
         low, high = statistics.sign_flip_interval(self.values)
         return float(low), float(high)
