@@ -1,73 +1,111 @@
 """From an arm's held-out grid and its samples to the numbers of docs/metrics.md."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import soxr
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from eisbach import census
+from eisbach.data.latents import Latents
 from eisbach.errors import UserError
-from eisbach.files import replacing
-from eisbach.metrics import alignment, consistency, distance, diversity, sound, structure
-from eisbach.metrics.embedders import clap, musicnn, packages, preview, yamnet
+from eisbach.metrics import alignment, consistency, distance, diversity, hearing, loss_by_t, structure, weights
+from eisbach.metrics.embedders import clap
+from eisbach.metrics.hearing import Embedders, Heard
+from eisbach.params import Evaluate
+from eisbach.seeds import derive, numpy_generator
 
-Embedders = Mapping[str, Callable[[np.ndarray], np.ndarray]]  # mono audio at 16 kHz -> [D]
-MAKERS = {"musicnn": musicnn.embedder, "yamnet": yamnet.embedder}
-RATE = 16000
 MAIN = "musicnn"  # the embedder behind `fad`, `kad` and `alignment` without a suffix
 
 
-def embedders(names: list[str], clap_folder: str = "") -> Embedders:
-    """The embedders that params.yaml names; their weights are fetched where they are missing."""
-    found = {name: MAKERS[name](packages.folder(name)) for name in names}
-    if clap_folder:
-        model = clap.Clap(clap_folder)
-        found["clap"] = lambda audio: model.audio(soxr.resample(audio, RATE, clap.RATE))
-    return found
+@dataclass(frozen=True)
+class Real:
+    """What was measured and fitted on real clips, once for all arms and seeds."""
+
+    scale: structure.Scale
+    heldout: Mapping[str, np.ndarray]  # vectors by embedder, [R, D]
+    training: Mapping[str, np.ndarray]
+    probes: Mapping[str, alignment.Probe]
 
 
-def heard(codec: nn.Module, latents: Tensor) -> sound.Sound:
-    """Latents [C, T] of one clip as the structure metrics hear them. Raises UserError when they are not finite."""
-    with torch.no_grad():
-        log_mel = codec.reconstruct(latents[None])[0]
-    return sound.of_log_mel(log_mel.numpy(), codec.filters.numpy(), codec.sample_rate)
+@dataclass(frozen=True)
+class Samples:
+    """What was heard of the N samples of each of P prompts."""
+
+    heard: list[list[Heard]]  # by prompt and noise
+    vectors: dict[str, np.ndarray]  # by embedder and for the codec, [P, N, D]
+    table: pd.DataFrame  # a row per sample: prompt, noise, contrast and the measures of structure
 
 
-def embeddings(codec: nn.Module, latents: Tensor, listeners: Embedders) -> dict[str, np.ndarray]:
-    """One vector per embedder for the latents [C, T] of one clip, by way of `preview`."""
-    if not listeners:
-        return {}
-    with torch.no_grad():
-        log_mel = codec.reconstruct(latents[None])[0]
-    audio = preview.render(log_mel, codec.filters, codec.sample_rate, RATE)
-    return {name: embed(audio) for name, embed in listeners.items()}
+def real(archive: Latents, vectors: Mapping[str, np.ndarray], scale: structure.Scale, embedders: list[str]) -> Real:
+    """`vectors` are of all the archive's clips, in its order; probes are fitted on those of the fine-tuning."""
+    split = archive.clips["split"].to_numpy()
+    heldout, training = ({name: x[split == part] for name, x in vectors.items()} for part in ("heldout", "finetune"))
+    captions = archive.pooled.double().numpy()[split == "finetune"]
+    return Real(scale, heldout, training, {name: alignment.fit(training[name], captions) for name in embedders})
 
 
-def codec_vector(clip: sound.Sound, scale: structure.Scale) -> np.ndarray:
-    """[32] mean and standard deviation over time along the principal directions of real spectra."""
-    path = scale.basis.path(clip.slow)
-    return np.concatenate([path.mean(0), path.std(0)])
+def heldout_grid(heldout: Latents, settings: Evaluate, seed: int) -> tuple[Latents, list[float], int]:
+    """(clips, times, seed of the noise) on which all arms of a training seed are measured: each seed draws its own.
+
+    Of held-out clips in order of contrast, cut into `settings.clips` stretches, one of each is drawn; of every
+    stretch of t likewise. Were the draw the same for all seeds, its luck would be in every seed alike, and no
+    interval over seeds would know of it.
+    """
+    own = derive(settings.seed, "held-out grid", seed)
+    ranked = heldout.clips["contrast"].argsort(kind="stable").to_numpy()
+    draw = numpy_generator(own, "clips")
+    rows = [draw.choice(part) for part in np.array_split(ranked, min(settings.clips, len(ranked)))]
+    return heldout.rows(torch.tensor(rows)), loss_by_t.drawn_times(settings.times_per_tenth, own), own
 
 
-def save_vectors(path: str | Path, vectors: Mapping[str, np.ndarray]) -> None:
-    from safetensors.numpy import save_file
+def heldout_metrics(
+    model: nn.Module, grid: tuple[Latents, list[float], int], lam: float
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """The census of an arm on its seed's grid, and what follows from it. Raises UserError when it is not finite."""
+    clips, times, seed = grid
+    table = census.census(model, clips, times, lam, seed)
+    if not np.isfinite(table[["loss", "w", "B"]].to_numpy()).all():
+        raise UserError("the held-out loss is not finite: the model has diverged")
+    values = weights.loss_metrics(table) | weights.weight_metrics(table)
+    return table, weights.of_known_classes(values, table)
 
-    with replacing(path) as temporary:
-        save_file({name: np.ascontiguousarray(value, np.float32) for name, value in vectors.items()}, temporary)
+
+def listen(codec: nn.Module, made: Tensor, asked: Latents, listeners: Embedders, scale: structure.Scale) -> Samples:
+    """`made` [P, N, C, T]: samples for the P conditions of `asked`, each as long as its prompt's clip.
+
+    Raises UserError naming the sample that has no sound.
+    """
+    heard, rows = [], []
+    for prompt, (group, clip) in enumerate(zip(made, asked.clips.itertuples(), strict=True)):
+        heard.append([])
+        for noise, latents in enumerate(hearing.cut(group, asked.mask[prompt].expand(len(group), -1))):
+            try:
+                heard[-1].append(hearing.hear(codec, latents, listeners))
+            except UserError as error:
+                raise UserError(f"prompt {prompt}, noise {noise}: {error}") from error
+            label = {"prompt": prompt, "noise": noise, "contrast": clip.contrast}
+            rows.append(label | hearing.measure(heard[-1][-1], scale))
+    vectors = {name: np.array([[one.vectors[name] for one in group] for group in heard]) for name in listeners}
+    vectors["codec"] = np.array([[hearing.codec_vector(one.sound, scale) for one in group] for group in heard])
+    return Samples(heard, vectors, pd.DataFrame(rows))
 
 
-def load_vectors(path: str | Path, wanted: list[str]) -> dict[str, np.ndarray]:
-    """Embeddings of real clips [N, D] by embedder. Raises UserError when the file or one of `wanted` is missing."""
-    from safetensors.numpy import load_file
+def sample_metrics(samples: Samples, asked: Latents, real: Real, texts: np.ndarray | None = None) -> dict[str, float]:
+    """All measures of an arm's samples; `texts` are CLAP's embeddings of the prompts, where CLAP is there."""
+    values = samples.table.drop(columns=["prompt", "noise", "contrast"]).mean(skipna=False).to_dict()
+    values |= set_metrics(samples.vectors, real.heldout, real.training)
+    values |= consistency_metrics([[one.sound.slow for one in group] for group in samples.heard])
+    values |= alignment_metrics(samples.vectors, asked.pooled.double().numpy(), real.probes)
+    if texts is not None:
+        values["alignment/clap"] = clap_alignment(samples.vectors["clap"], texts)
+    return values
 
-    if not Path(path).is_file():
-        raise UserError(f"{path} is missing; run `dvc repro reference`")
-    vectors = load_file(path)
-    if lacking := [name for name in wanted if name not in vectors]:
-        raise UserError(f"{path} lacks the embedder '{lacking[0]}'; run `dvc repro reference`")
-    return {name: value.astype(np.float64) for name, value in vectors.items()}
+
+def texts(model: clap.Clap | None, asked: Latents) -> np.ndarray | None:
+    return None if model is None else model.text(asked.clips["caption"].tolist())
 
 
 def set_metrics(
@@ -105,9 +143,8 @@ def set_metrics(
     return metrics
 
 
-def consistency_metrics(sounds: list[list[sound.Sound]]) -> dict[str, float]:
-    """Structure and detail of samples that differ in noise only, by prompt and noise."""
-    slow = [[clip.slow for clip in group] for group in sounds]
+def consistency_metrics(slow: list[list[np.ndarray]]) -> dict[str, float]:
+    """Structure and detail of samples that differ in noise only: slow spectra [M, T] by prompt and noise."""
     within, excess = consistency.structure_consistency(slow)
     in_db, normalised = consistency.detail_diversity(slow)
     return {
