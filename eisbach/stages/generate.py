@@ -20,6 +20,7 @@ def main() -> None:
     from eisbach.progress import track
     from eisbach.seeds import derive
     from eisbach.stages import loading
+    from eisbach.threads import each
 
     seed = int(sys.argv[1])
     params = load()
@@ -35,11 +36,10 @@ def main() -> None:
             with merged(adapters, arm):
                 made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
             samples[arm] = made
-            for place, clip in enumerate(asked.clips.itertuples()):
-                with torch.no_grad():
-                    audio = model.pretransform.decode(made[place, :1])[0]
+            decoded = each(torch.no_grad()(model.pretransform.decode), made[:, :1])
+            for place, (clip, audio) in enumerate(zip(asked.clips.itertuples(), decoded, strict=True)):
                 name = f"{arm}-{place:02d}.flac"
-                soundfile.write(folder / name, audio[:1].T.clamp(-1, 1).numpy(), 44100)  # both channels are alike
+                soundfile.write(folder / name, audio[0, :1].T.clamp(-1, 1).numpy(), 44100)  # both channels are alike
                 rows.append(
                     {
                         "arm": arm,
