@@ -3,12 +3,14 @@
 from torch import nn
 
 from eisbach.adapters.paired import PairedAdapters
-from eisbach.models import small
+from eisbach.models import closed_form, small
 from eisbach.params import Params
 
 
 def base(params: Params) -> nn.Module:
-    return small.load(params.base.folder or small.BASE)
+    model = small.load(params.base.folder or small.BASE)
+    closed_form.use(model.model.model)
+    return model
 
 
 def arms(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
