@@ -53,10 +53,10 @@ def finetune(
     """
     leaders = _leaders(weightings, settings)
     optimizers = {arm: _optimizer(adapters, arm, weightings[arm], settings) for arm in weightings}
-    waves = passes(weightings, leaders, settings.arms_per_pass, _cores(adapters.dit))
     watched = validation.clips(heldout, settings) if settings.validate_every else None
     config = resume.config(adapters.dit, data, settings, weightings, seed, watched)
     run = resume.Run(adapters, weightings, optimizers, config)
+    waves = passes(weightings, leaders, settings.arms_per_pass, _cores(adapters.dit))
     first = 0 if path is None else run.restore(path)
     yield from run.records(data, settings, seed)
     if first == 0:
@@ -75,8 +75,10 @@ def finetune(
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         if _due(settings.validate_every, step, settings):
-            for arm in weightings:
-                records[arm]["validation"] = validation.losses(model, adapters, arm, watched)
+            look = partial(validation.losses, model, adapters, watched)
+            losses = each(look, weightings, len(waves[0]))
+            for arm, own in zip(weightings, losses, strict=True):
+                records[arm]["validation"] = own
         if _due(settings.preview_every, step, settings):  # before the state is saved: a killed run misses none
             preview(step + 1)
         run.add([records[arm] for arm in weightings])

@@ -27,7 +27,7 @@ def clips(heldout: Latents, settings: Finetune) -> Latents:
     return prompts(heldout, settings.validation_clips)
 
 
-def losses(model: nn.Module, adapters: PairedAdapters, arm: str, chosen: Latents) -> Tensor:
+def losses(model: nn.Module, adapters: PairedAdapters, chosen: Latents, arm: str) -> Tensor:
     """[10, N] float64: the loss of `arm` at each of TIMES on each of the `chosen` clips."""
     adapters.activate(arm)
     table = loss_by_t.clip_losses(
