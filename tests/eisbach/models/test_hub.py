@@ -52,7 +52,7 @@ def test_a_cached_checkpoint_loads_without_a_hub(cache, released_folder, monkeyp
 def test_what_is_not_cached_and_not_in_reach_is_said(cache, monkeypatch, offline):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client tries again for half a minute
-    with pytest.raises(UserError, match=r"model_config\.json of owner/base at main is not in the cache"):
+    with pytest.raises(UserError, match=r"model_config\.json of owner/base at main is not in the cache, and the hub did"):
         sa3.load(BASE)
 
 
@@ -83,7 +83,8 @@ def test_the_pinned_revision_is_asked_for_unless_another_is_named(address, monke
         ("owner/gated", None, "is gated: accept its terms at huggingface.co/owner/gated and set HF_TOKEN"),
         ("owner/nowhere", None, "neither a folder here nor a repository that the hub shows you"),
         ("owner/base", "v9", "has no revision v9; set model.revision"),
-        ("owner/forbidden", None, "model_config.json of owner/forbidden at main cannot be fetched"),
+        ("owner/forbidden", None, "is not in the cache, and the hub did not give it (403 Forbidden"),
+        ("owner/halfway", None, "model_config.json of owner/halfway at main cannot be fetched"),
         ("own er/base", None, "neither a folder here nor a repository"),
         ("base", None, "is no folder here and no name on the hub as owner/name"),
         ("./lost/base", None, "is no folder here and no name on the hub"),
