@@ -52,7 +52,9 @@ def test_a_cached_checkpoint_loads_without_a_hub(cache, released_folder, monkeyp
 def test_what_is_not_cached_and_not_in_reach_is_said(cache, monkeypatch, offline):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client tries again for half a minute
-    with pytest.raises(UserError, match=r"model_config\.json of owner/base at main is not in the cache, and the hub did"):
+    with pytest.raises(
+        UserError, match=r"model_config\.json of owner/base at main is not in the cache, and the hub did"
+    ):
         sa3.load(BASE)
 
 
