@@ -11,16 +11,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """`[function(item) for item in items]`, a thread per core. torch works within `function` on one core.
+def each(function: Callable[[Item], Result], items: Iterable[Item], at_once: int | None = None) -> list[Result]:
+    """`[function(item) for item in items]`, `at_once` threads side by side (None: all items, at most one a core).
 
-    The same bits on any number of cores. Torch's grad mode belongs to a thread: `function` sets its own. Raises what
-    the first failing item raised, after the items that were under way.
+    Torch's cores are shared out equally among the threads, also when there are fewer items: what an item rounds to
+    does not depend on how many there are. Torch's grad mode belongs to a thread: `function` sets its own. Raises what
+    the first failing item raised, after those that were under way.
     """
-    cores = torch.get_num_threads()
-    torch.set_num_threads(1)
+    items, cores = list(items), torch.get_num_threads()
+    at_once = min(at_once or len(items), cores)
+    if at_once < 2:
+        return [function(item) for item in items]
+    torch.set_num_threads(cores // at_once)
     try:
-        with ThreadPoolExecutor(cores) as pool:
+        with ThreadPoolExecutor(at_once) as pool:
             return list(pool.map(function, items))
     finally:
         torch.set_num_threads(cores)

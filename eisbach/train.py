@@ -6,6 +6,7 @@ arguments, it ends with the same bits.
 
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from eisbach.errors import UserError
 from eisbach.models.conditioning import dit_inputs
 from eisbach.objective import objective, per_sample_loss
 from eisbach.params import Finetune
+from eisbach.threads import each
 from eisbach.weighting import Weighting
 
 INERT = 1e-6  # of the base's norm: an adapter that moved less has not learned
@@ -46,15 +48,19 @@ def finetune(
     leaders = _leaders(weightings, settings)
     optimizers = {arm: _optimizer(adapters, arm, weightings[arm], settings) for arm in weightings}
     run = resume.Run(adapters, weightings, optimizers, resume.config(adapters.dit, data, settings, weightings, seed))
+    waves = passes(weightings, leaders, settings.arms_per_pass, _cores(adapters.dit))
     first = 0 if path is None else run.restore(path)
     yield from run.records(data, settings, seed)
     if first == 0:
         calibrate(model, adapters, weightings, leaders, data, settings, seed)
     for step in range(first, settings.steps):
         shared = draw(data, settings, seed, step)
-        records = {}
-        for arms in passes(weightings, leaders, settings.arms_per_pass):
-            records |= _gradients(model, adapters, arms, weightings, leaders, shared, settings, step)
+        gradients = partial(_gradients, model, adapters, weightings, leaders, shared, settings, step)
+        found = {}
+        for wave in waves:
+            for some in each(gradients, wave, len(waves[0])):  # as many cores for every arm: equal rounding
+                found |= some
+        records = {arm: found[arm] for arm in weightings}
         for arm, record in records.items():
             record["grad_norm"] = _checked_norm(adapters, arm, weightings[arm], settings.clip_norm, record)
         for optimizer in optimizers.values():
@@ -67,11 +73,25 @@ def finetune(
     _warn_of_inert(adapters, weightings)
 
 
-def passes(weightings: Mapping[str, Weighting], leaders: Mapping[str, str], size: int) -> list[tuple[str, ...]]:
-    """The arms in groups of at most `size` (0: all at once), followers after the arms that they follow."""
-    arms = sorted(weightings, key=lambda arm: arm in leaders)
-    size = size or len(arms)
-    return [tuple(arms[start : start + size]) for start in range(0, len(arms), size)]
+def passes(
+    weightings: Mapping[str, Weighting], leaders: Mapping[str, str], size: int, cores: int
+) -> list[list[tuple[str, ...]]]:
+    """The arms in groups that share a pass over the base, and the groups in waves: what is in a wave runs side by side.
+
+    Groups hold at most `size` arms (0: any number) and are as many as keep `cores` busy. Arms that replay another's
+    factors of the same step come in the second wave.
+    """
+    live = [arm for arm in leaders if not hasattr(weightings[arm], "frozen")]
+    waves = []
+    for arms in ([arm for arm in weightings if arm not in live], live):
+        count = max(min(cores, len(arms)), -(-len(arms) // (size or len(weightings))))
+        waves.append([tuple(arms[place::count]) for place in range(count)])
+    return waves
+
+
+def _cores(dit: nn.Module) -> int:
+    """How many passes run side by side: one a core, or one where another device does the work."""
+    return torch.get_num_threads() if next(dit.parameters()).device.type == "cpu" else 1
 
 
 def calibrate(
@@ -131,12 +151,12 @@ def _repeated(tensor: Tensor, count: int) -> Tensor:
 def _gradients(
     model: nn.Module,
     adapters: PairedAdapters,
-    arms: tuple[str, ...],
     weightings: Mapping[str, Weighting],
     leaders: Mapping[str, str],
     shared: Draw,
     settings: Finetune,
     step: int,
+    arms: tuple[str, ...],
 ) -> dict[str, dict]:
     """One pass of `arms` over the base: their gradients, and a record of each."""
     adapters.activate(*arms)

@@ -15,6 +15,7 @@ def main() -> None:
     from eisbach.params import load
     from eisbach.progress import track
     from eisbach.stages import loading
+    from eisbach.threads import each
 
     params = load()
     model = loading.base(params)
@@ -24,12 +25,13 @@ def main() -> None:
     latents.save(places.ARCHIVE, archive)
 
     heldout = {row["clip_id"] for row in rows if row["split"] == "heldout"}
-    codec, pca, whole = model.pretransform, [], []
+    codec, pca, listened = model.pretransform, [], []
     for clip_id, sound in clips.read(places.CLIPS):
         if clip_id in heldout and not isinstance(sound, clips.Encoded):
             pca.append(encode.reconstruction_db(codec, sound, phases=False))
-            if len(whole) < LISTENED:
-                whole.append(encode.reconstruction_db(codec, sound, phases=True))
+            if len(listened) < LISTENED:
+                listened.append(sound)
+    whole = each(lambda sound: encode.reconstruction_db(codec, sound, phases=True), listened)
     tables.write_metrics(
         places.METRICS / "encode.json",
         {

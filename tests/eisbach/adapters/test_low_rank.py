@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from peft import LoraConfig, inject_adapter_in_model
 from stable_audio_tools.models.lora import LoRAParametrization
@@ -68,6 +68,9 @@ def test_dora_is_the_map_with_its_rows_rescaled(detach, given_problem):
     ours = adapted(t, weight, bias, detach=detach)
     whole = weight + SCALE * t["b"] @ t["a"]
     norm = whole.norm(dim=-1)
+    assume(
+        (norm > 0.1 * weight.norm(dim=-1)).all()
+    )  # a row that its delta cancels: the closed form loses the digits too
     ratio = t["m"] / ((norm.detach() if detach else norm) + 1e-12)
     built = t["x"] @ (ratio.unsqueeze(-1) * whole).mT + (0 if bias is None else bias)
     torch.testing.assert_close(ours, built)
