@@ -120,6 +120,11 @@ class Finetune:
     calibration_steps: int = 100  # steps whose draws freeze `constant` and `timestep`, under the untrained base
     arms_per_pass: int = 0  # arms that share a pass over the base; 0: all. Costs memory, changes no result
     save_every: int = 25  # steps between states to resume from
+    validate_every: int = 0  # steps between unweighted losses on a fixed held-out grid; 0: never. Feeds nothing
+    validation_clips: int = 8  # of that grid
+    preview_every: int = 0  # steps between samples to listen to, in .cache; 0: never
+    preview_prompts: int = 2
+    loggers: list[Literal["dvclive", "tensorboard"]] = field(default_factory=list)  # of the course, in .cache
 
     def lam(self, arm: str) -> float:
         """The lambda of an arm, of an arm that replays another that of the other, NaN where there is none."""

@@ -5,14 +5,14 @@ arguments, it ends with the same bits.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from eisbach import flow, resume
+from eisbach import flow, resume, validation
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.data.latents import Latents
 from eisbach.draws import Draw, draw
@@ -34,11 +34,17 @@ def finetune(
     settings: Finetune,
     seed: int,
     path: Path | None = None,
+    heldout: Latents | None = None,
+    preview: Callable[[int], None] | None = None,
 ) -> Iterator[dict]:
     """Train the adapter of every arm in `weightings` in place; yield one record per (step, arm).
 
     A record has `step`, `arm`, `objective` (the scalar that the optimiser saw), `grad_norm` (of the adapter, before
     clipping), and for each sample `clip_id`, `t` and the telemetry of `eisbach.objective`, [B] each.
+
+    Every `settings.validate_every` steps, and after the last, a record also has `validation`: the losses [10, N] of
+    `eisbach.validation` on clips of `heldout`, which that needs. Every `settings.preview_every` steps, and after the
+    last, `preview` is called with the number of steps done.
 
     With `path` the state is kept there every `settings.save_every` steps and at the end; a run that finds one there
     yields the records of the steps that are done, as they were, and continues. The caller removes the file.
@@ -47,7 +53,9 @@ def finetune(
     """
     leaders = _leaders(weightings, settings)
     optimizers = {arm: _optimizer(adapters, arm, weightings[arm], settings) for arm in weightings}
-    run = resume.Run(adapters, weightings, optimizers, resume.config(adapters.dit, data, settings, weightings, seed))
+    watched = validation.clips(heldout, settings) if settings.validate_every else None
+    config = resume.config(adapters.dit, data, settings, weightings, seed, watched)
+    run = resume.Run(adapters, weightings, optimizers, config)
     waves = passes(weightings, leaders, settings.arms_per_pass, _cores(adapters.dit))
     first = 0 if path is None else run.restore(path)
     yield from run.records(data, settings, seed)
@@ -66,11 +74,22 @@ def finetune(
         for optimizer in optimizers.values():
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        if _due(settings.validate_every, step, settings):
+            look = partial(validation.losses, model, adapters, watched)
+            losses = each(look, weightings, len(waves[0]))
+            for arm, own in zip(weightings, losses, strict=True):
+                records[arm]["validation"] = own
+        if _due(settings.preview_every, step, settings):  # before the state is saved: a killed run misses none
+            preview(step + 1)
         run.add([records[arm] for arm in weightings])
-        if path is not None and ((step + 1) % settings.save_every == 0 or step + 1 == settings.steps):
+        if path is not None and _due(settings.save_every, step, settings):
             run.save(path, step + 1)
         yield from (records[arm] for arm in weightings)
     _warn_of_inert(adapters, weightings)
+
+
+def _due(every: int, step: int, settings: Finetune) -> bool:
+    return every > 0 and ((step + 1) % every == 0 or step + 1 == settings.steps)
 
 
 def passes(

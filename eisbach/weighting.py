@@ -66,6 +66,12 @@ def make(name: str, **settings) -> Weighting:
     return _registry[name](**settings)
 
 
+def of_run(name: str, seed: int, /, **settings) -> Weighting:
+    """`make` for the run of a seed: a weighting that draws (`shuffled`, `edm2`) draws from it, unless told another."""
+    draws = name in _registry and "seed" in inspect.signature(_registry[name]).parameters
+    return make(name, **({"seed": seed} if draws else {}) | settings)
+
+
 # The barrier and the arms that need nothing but the batch. All factors are [B].
 
 

@@ -81,9 +81,11 @@ def test_dora_is_the_map_with_its_rows_rescaled(detach, given_problem):
 @given(problems)
 def test_the_norm_in_closed_form_is_the_norm(given_problem):
     t, weight, _, _ = given_problem
-    for a, b in zip(t["a"], t["b"], strict=True):
-        norms = row_norms(weight, square_norms(weight), a, b, SCALE)
-        torch.testing.assert_close(norms, (weight + SCALE * b @ a).norm(dim=1), rtol=1e-7, atol=1e-7)
+    downs, ups = t["a"].detach(), t["b"].detach()
+    norms, shadows = row_norms(weight, square_norms(weight), downs, ups, SCALE)
+    for norm, shadow, a, b in zip(norms, shadows, downs, ups, strict=True):
+        torch.testing.assert_close(norm, (weight + SCALE * b @ a).norm(dim=1), rtol=1e-7, atol=1e-7)
+        torch.testing.assert_close(shadow, (weight + SCALE * b @ a) @ a.T)
 
 
 def test_gradients_agree_with_finite_differences():

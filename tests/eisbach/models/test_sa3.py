@@ -158,9 +158,8 @@ def test_arms_of_a_narrow_base_are_told_apart_in_every_thread(folder):
         for arm in ("one", "two"):
             adapters.activate(arm)
             wanted = velocity(model, noisy, t)
-            with merged(adapters, arm):
-                with ThreadPoolExecutor(2) as pool:
-                    found[arm] = list(pool.map(lambda _: velocity(model, noisy, t), range(2)))
+            with merged(adapters, arm), ThreadPoolExecutor(2) as pool:
+                found[arm] = list(pool.map(lambda _: velocity(model, noisy, t), range(2)))
             assert all(torch.equal(output, wanted) for output in found[arm])
     assert not torch.equal(found["one"][0], found["two"][0])
 
