@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -18,8 +19,8 @@ def merged(adapters: PairedAdapters, arm: str) -> Iterator[None]:
     in bf16 keeps its adapted layers: folded, most of an adapter is less than half a unit of a weight's last place.
     """
     if any(layer.weight.dtype != layer.lora_A[0].dtype for layer in adapters.layers.values()):
-        adapters.activate(arm)
-        yield
+        with _alone(adapters, arm):
+            yield
         return
     kept = {name: layer.base_layer.weight.detach().clone() for name, layer in adapters.layers.items()}
     try:
@@ -44,6 +45,18 @@ def bare(adapters: PairedAdapters) -> Iterator[None]:
     finally:
         for name, layer in adapters.layers.items():
             adapters.dit.set_submodule(name, layer)
+
+
+@contextmanager
+def _alone(adapters: PairedAdapters, arm: str) -> Iterator[None]:
+    """`arm` active in every thread, where `activate` speaks for one: samples are made side by side."""
+    for layer in adapters.layers.values():
+        layer.choice = SimpleNamespace(arms=(adapters.arms[arm],))
+    try:
+        yield
+    finally:
+        for layer in adapters.layers.values():
+            layer.choice = adapters.choice
 
 
 def folded(layer: PairedLayer, arm: int) -> Tensor:

@@ -61,9 +61,10 @@ class Place:
         try:
             return Path(hf_hub_download(self.source, name, revision=self.revision))
         except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+            reason = " ".join(str(error.__cause__ or "HF_HUB_OFFLINE is set").split())
             raise Missing(
-                f"{name} of {self} is not in the cache and the hub is out of reach; run once with a connection, "
-                "or set model.source to a folder that has the files"
+                f"{name} of {self} is not in the cache, and the hub did not give it ({reason}); run once with a "
+                "connection, or set model.source to a folder that has the files"
             ) from error
         except EntryNotFoundError as error:
             raise Missing(f"{self} has no {name}; pickles such as model.ckpt are not opened here") from error

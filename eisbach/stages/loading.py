@@ -13,18 +13,17 @@ from eisbach.adapters import imported, sa3_format
 from eisbach.adapters.merged import merged
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.models import closed_form, hub, sa3, small
-from eisbach.params import Params
+from eisbach.params import Model, Params
 
 
 def base(params: Params) -> nn.Module:
     """The model that params.model names: the shipped one, one like it, or a released one."""
-    model = _loaded(params)
+    model = _loaded(params.model)
     closed_form.use(model.model.model)
     return model
 
 
-def _loaded(params: Params) -> nn.Module:
-    settings = params.model
+def _loaded(settings: Model) -> nn.Module:
     if not settings.source:
         return small.load()
     home = hub.place(settings.source, settings.revision)

@@ -90,7 +90,5 @@ def test_the_builder_s_widths_are_all_that_it_changes():
 
 def test_the_nearest_configuration_is_the_one_compared_with():
     config = changed(drift.known("stability_small"), f"{DIT}.depth", 21)
-    with pytest.raises(
-        UserError, match=r"'stability_small' known here: 'model\.diffusion\.config\.depth' is 21, not 20;"
-    ):
+    with pytest.raises(UserError, match=r"'stability_small' known here: .*config\.depth' is 21, not 20;"):
         drift.check(config, [], "x")

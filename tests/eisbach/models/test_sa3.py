@@ -1,6 +1,7 @@
 import json
 import pickle
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,25 @@ def test_an_adapter_too_small_for_a_narrow_weight_still_shows(folder):
             layer.lora_magnitude_vector[0].mul_(1 + 1 / 600)
     with merged(adapters, "a"):
         assert (velocity(model, noisy, t) - base).norm() > 1e-3 * base.norm()
+
+
+def test_arms_of_a_narrow_base_are_told_apart_in_every_thread(folder):
+    model = load(folder, dtype=torch.bfloat16)
+    adapters = PairedAdapters(model.model.model, ["one", "two"], "dora", 2, 2.0)
+    with torch.no_grad():
+        for arm, scale in (("one", 0.1), ("two", 0.3)):
+            for parameter in adapters.parameters(arm).values():
+                parameter.mul_(1 + scale)
+    noisy, t = draws()
+    with torch.no_grad():
+        found = {}
+        for arm in ("one", "two"):
+            adapters.activate(arm)
+            wanted = velocity(model, noisy, t)
+            with merged(adapters, arm), ThreadPoolExecutor(2) as pool:
+                found[arm] = list(pool.map(lambda _: velocity(model, noisy, t), range(2)))
+            assert all(torch.equal(output, wanted) for output in found[arm])
+    assert not torch.equal(found["one"][0], found["two"][0])
 
 
 def test_only_the_released_size_is_called_medium(released_model):
