@@ -44,7 +44,8 @@ def run(name: str, seeds: Sequence[int], settings: Toys) -> Tables:
     parts = [*setting.passes("adamw", adamw), *setting.passes("sgd", sgd)]
     if setting.regime.base is not None:
         parts += [setting.adapted(kind) for kind in KINDS]
-    return {table: pd.concat([part[table] for part in parts], ignore_index=True) for table in parts[0]}
+    tables = {table: pd.concat([part[table] for part in parts], ignore_index=True) for table in parts[0]}
+    return outcomes.without_diverged(tables)
 
 
 class Setting:
@@ -92,11 +93,11 @@ class Setting:
         start = beginning(network, self.seeds, 1)
         base = start
         for step in train(network, self.regime.base(), plain, start, recipe, self.lengths["converged"]):
-            base = step.weights
+            base, lost = step.weights, step.lost
         stack = Stack([Arm("baseline"), Arm("barrier", self.settings.lam)], self.seeds)
         adapted = Adapted(network, base, kind)
         adapters = adapted.beginning(self.seeds, len(stack.arms), RANK)
-        return self._trained(adapted, adapters, stack, recipe, kind, lambda step: None)
+        return self._trained(adapted, adapters, stack, recipe, kind, lambda step: None, lost)
 
     def _trained(
         self,
@@ -106,8 +107,9 @@ class Setting:
         recipe: Recipe,
         adapter: str,
         watch: Callable[[Step], None],
+        lost: Tensor | None = None,
     ) -> Tables:
-        """Train a stack, show every step to `watch`, and measure it at both lengths."""
+        """Train a stack, show every step to `watch`, and measure it at both lengths; `lost` `[1, S]` had no base."""
         facts = {"regime": self.name, "adapter": adapter, "optimizer": recipe.optimizer}
         found: dict[str, list[pd.DataFrame]] = {"outcomes": [], "curves": [], "weights": [], "draws": []}
         marks = {step for step in MARKS if step < self.lengths["converged"]} | set(self.lengths.values())
@@ -118,7 +120,8 @@ class Setting:
                 found["curves"].append(self._curve(network, step.weights, stack, {**facts, "step": done}))
             for run, length in self.lengths.items():
                 if done == length:
-                    tables = self._measured(network, step.weights, stack, recipe, {**facts, "run": run})
+                    without = step.lost if lost is None else step.lost | lost
+                    tables = self._measured(network, step.weights, stack, recipe, {**facts, "run": run}, without)
                     for table, rows in tables.items():
                         found[table].append(rows)
         return {table: pd.concat(rows, ignore_index=True) for table, rows in found.items()}
@@ -135,10 +138,10 @@ class Setting:
         )
 
     def _measured(
-        self, network: Network | Adapted, weights: Weights, stack: Stack, recipe: Recipe, facts: dict
+        self, network: Network | Adapted, weights: Weights, stack: Stack, recipe: Recipe, facts: dict, lost: Tensor
     ) -> Tables:
         measured = measure(network, weights, self.held)
-        found = outcomes.of_heldout(measured, self.held)
+        found = outcomes.of_heldout(measured, self.held) | {"diverged": lost.flatten().double()}
         samples = sample(network, weights, self.seeds, self.settings.samples, NULL)
         labels = range(len(CLASSES)) if self.law.shape != (1, 2) else ()
         by_class = [sample(network, weights, self.seeds, 48, label) for label in labels]

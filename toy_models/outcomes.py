@@ -1,5 +1,6 @@
 """From trained stacks to tidy rows: one number per arm, seed and metric."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -111,3 +112,29 @@ def weight_rows(weight: Tensor, who: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame({"w": mean.flatten(), "half": half.flatten()}, index=index).reset_index(["t", "class"])
     table = table.assign(w_low=table["w"] - table["half"], w_high=table["w"] + table["half"]).drop(columns="half")
     return table.join(who).reset_index(drop=True)
+
+
+def without_diverged(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Without any row of a seed in the optimizer and run where one of its arms diverged, but that it did.
+
+    All arms of the seed go, or arms would be compared over different seeds; the metric `diverged` (0 or 1) stays.
+    """
+    outcomes = tables["outcomes"]
+    told = outcomes["metric"] == "diverged"
+    key = ["regime", "optimizer", "run", "seed"]
+    lost = pd.MultiIndex.from_frame(outcomes.loc[told & (outcomes["value"] > 0), key])
+    kept = {name: table for name, table in tables.items() if len(table)}
+    kept = {name: table[~pd.MultiIndex.from_frame(table[key]).isin(lost)] for name, table in kept.items()}
+    kept["outcomes"] = outcomes[told | ~pd.MultiIndex.from_frame(outcomes[key]).isin(lost)]
+    return {name: kept.get(name, table).reset_index(drop=True) for name, table in tables.items()}
+
+
+def divergences(outcomes: pd.DataFrame) -> list[str]:
+    """A sentence for every model that diverged."""
+    lost = outcomes[(outcomes["metric"] == "diverged") & (outcomes["value"] > 0)]
+    return [
+        f"{row.regime}, {row.optimizer}, {row.adapter}, {row.run}: arm '{row.arm}'"
+        f"{'' if math.isnan(row.lam) else f' at lambda {row.lam:g}'}, seed {row.seed}, diverged; "
+        "that seed is left out of every arm there. Lower its rate or its clip in toy_models/regimes.py"
+        for row in lost.itertuples()
+    ]
