@@ -15,7 +15,7 @@ def main() -> None:
     from eisbach.data import latents
     from eisbach.errors import UserError
     from eisbach.generate import prompts
-    from eisbach.metrics import alignment, loss_by_t, outcomes, structure, weights
+    from eisbach.metrics import alignment, gradients, loss_by_t, outcomes, structure, weights
     from eisbach.metrics.embedders import clap
     from eisbach.params import load
     from eisbach.progress import track
@@ -48,6 +48,8 @@ def main() -> None:
     losses, measured, results = [], [], []
     for arm in track(params.finetune.arms, f"evaluate seed {seed}", len(params.finetune.arms)):
         adapters.load(arm, places.ADAPTERS / str(seed) / arm)
+        given = (model, adapters, arm, archive.split("finetune"), params.finetune, params.finetune.lam(arm), seed)
+        turned = gradients.cosines(*given) if params.finetune.arms[arm].weighting == "barrier" else {}
         with merged(adapters, arm):
             table = census.census(model, grid, times, params.census.lam, settings.seed)
         losses.append(table.assign(arm=arm))
@@ -78,7 +80,7 @@ def main() -> None:
             values["alignment/clap"] = evaluate.clap_alignment(grouped["clap"], texts)
         results.append(
             outcomes.rows(
-                values,
+                values | turned,
                 regime="small",
                 arm=arm,
                 lam=params.finetune.lam(arm),
