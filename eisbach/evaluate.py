@@ -126,6 +126,7 @@ def set_metrics(
         density, coverage = distance.density_and_coverage(samples, heldout)
         found = {
             "vendi": diversity.vendi(diversity.cosine_kernel(samples)),
+            **({"gap/vendi": diversity.vendi_gap(grouped, heldout)} if len(heldout) >= len(grouped) else {}),
             "pairwise_distance": diversity.mean_distance(samples),
             "pairwise_distance/within_prompt": within,
             "pairwise_distance/between_prompts": between,

@@ -62,6 +62,19 @@ class Setting:
             run: max(2, round(steps * settings.length))
             for run, steps in (("short", self.regime.short), ("converged", self.regime.converged))
         }
+        self.truth = self._of_the_law()
+
+    def _of_the_law(self) -> dict[str, Tensor]:
+        """The measures of samples, `[S]`, of as many draws of the law itself, each seed's own."""
+
+        def drawn(label: int, count: int) -> Tensor:
+            generators = (torch_generator(seed, "toy truth", label) for seed in self.seeds)
+            labels = torch.full((count,), label)
+            return torch.stack([self.law.sample(count, generator, labels)[0] for generator in generators])
+
+        classes = range(len(CLASSES)) if self.law.shape != (1, 2) else ()
+        by_class = [drawn(label, 48) for label in classes]
+        return outcomes.of_samples(self.law, drawn(NULL, self.settings.samples), by_class, self.exact)
 
     def passes(self, optimizer: str, arms: Sequence[Arm]) -> Iterator[Tables]:
         """Train the free arms, then those that follow the barrier arms among them."""
@@ -146,6 +159,7 @@ class Setting:
         labels = range(len(CLASSES)) if self.law.shape != (1, 2) else ()
         by_class = [sample(network, weights, self.seeds, 48, label) for label in labels]
         found |= outcomes.of_samples(self.law, samples, by_class, self.exact)
+        found |= outcomes.gaps(found, self.truth)
         probes = Stack(gradients.probes(stack.arms, self.settings.lam), self.seeds)
         for metric, batch, batches, reduce in (("sample", 1, 16, torch.amin), ("batch", recipe.batch, 4, torch.mean)):
             cosines = gradients.cosines(network, self.law, weights, probes, batch, batches)

@@ -68,6 +68,13 @@ def sliced_wasserstein(samples: Tensor, exact: Tensor, directions: int = 64) -> 
     return (mine - every(truth, len(mine))).abs().mean((1, 2))
 
 
+def rise_share(curve: Tensor) -> Tensor:
+    """`[M, N]` -> `[M]`: the largest rise from one place to a later one over the curve's range; a level one has 1."""
+    rise = (curve - curve.cummin(1).values).amax(1)
+    extent = curve.amax(1) - curve.amin(1)
+    return torch.where(extent > 0, rise / extent, 1.0)
+
+
 def dynamic_range_db(samples: Tensor) -> Tensor:
     """Distance in dB of the 95th and 5th percentile of the energy over positions, mean over samples."""
     level = 10 * samples.double().square().mean(2).clamp(min=1e-12).log10()

@@ -21,6 +21,7 @@ def of_heldout(measured: Measured, held: Heldout) -> dict[str, Tensor]:
     """Losses, excess risks and weight statistics, `[M]` each."""
     loss, excess = (part.mean((1, 3)) for part in (measured.loss, measured.excess))  # [M, 2]
     found = {"heldout_loss": loss.mean(1), "excess_risk": excess.mean(1)}
+    found["excess_risk_share"] = found["excess_risk"] / (loss - excess).mean(1)  # of the Bayes loss
     for index, name in enumerate(CLASSES):
         found |= {f"heldout_loss/{name}": loss[:, index], f"excess_risk/{name}": excess[:, index]}
     found["relative_excess_risk/contrast"] = excess[:, 1] / excess[:, 0]
@@ -51,6 +52,7 @@ def of_weights(weight: Tensor, loss: Tensor, times: Tensor) -> dict[str, Tensor]
         "w_ratio_min_bin/contrast_flat": (tenth[:, :, 1] / tenth[:, :, 0]).amin(1),
         "w_ratio_max_bin/contrast_flat": (tenth[:, :, 1] / tenth[:, :, 0]).amax(1),
         "weight_cv": flat.std(1) / flat.mean(1),
+        "w_rise_share_t": measures.rise_share(tenth.mean(2)),
         "effective_sample_share": flat.sum(1).square() / (flat.shape[1] * flat.square().sum(1)),
         "entropy_loss_rho/t<0.2": rho[:, low].mean((1, 2)),
         "entropy_loss_rho/t>0.8": rho[:, high].mean((1, 2)),
@@ -79,6 +81,15 @@ def of_samples(law: Mixture, samples: Tensor, conditional: list[Tensor], exact: 
         "structure_consistency": structure,
         "detail_diversity": detail,
     }
+
+
+DIVERSITY = ("class_mass/contrast", "modes", "location_entropy", "vendi", "detail_diversity")
+
+
+def gaps(found: dict[str, Tensor], truth: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Distance of measures of samples `[A * S]` to those of the law's own draws `[S]`: which diversity is right."""
+    names = [name for name in DIVERSITY if name in found]
+    return {f"gap/{name}": (found[name].view(-1, len(truth[name])) - truth[name]).abs().flatten() for name in names}
 
 
 def rows(found: dict[str, Tensor], facts: dict, arms: Sequence[Arm], seeds: Sequence[int]) -> pd.DataFrame:

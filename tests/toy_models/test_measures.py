@@ -11,11 +11,12 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial import ConvexHull
 from scipy.stats import rankdata, spearmanr
 
+from eisbach.metrics import weights
 from toy_models import densities, measures, trajectories
 from toy_models.ensemble import beginning
 from toy_models.heldout import heldout, measure
 from toy_models.networks import Mlp
-from toy_models.outcomes import of_weights
+from toy_models.outcomes import gaps, of_weights
 
 seeds = st.integers(0, 2**32)
 
@@ -160,3 +161,26 @@ def test_an_arms_own_seed_is_measured_on_its_own_draws():
         one = measure(network, {name: weight[model : model + 1] for name, weight in weights.items()}, alone)
         for name in ("loss", "excess", "weight"):
             torch.testing.assert_close(getattr(found, name)[model], getattr(one, name)[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("curve", "share"),
+    [([5, 4, 3, 1], 0.0), ([1, 2, 3], 1.0), ([4, 1, 2], 1 / 3), ([2, 1, 2], 1.0), ([3, 1, 2, 1], 0.5), ([2, 2], 1.0)],
+)
+def test_a_curve_falls_throughout_or_rises_by_a_share_of_its_range(curve, share):
+    found = measures.rise_share(torch.tensor([curve], dtype=torch.float64))
+    assert found.item() == pytest.approx(share)
+    assert weights.rise_share(np.array(curve, float)) == pytest.approx(share)  # one definition, on both kinds of model
+
+
+def test_a_rank_correlation_does_not_see_the_turn_that_the_rise_sees():
+    """The plane's laws: w falls over most of t and rises at its end."""
+    curve = torch.tensor([[0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.4, 0.6]], dtype=torch.float64)
+    assert measures.rank_correlation(curve, torch.arange(10.0).expand(1, -1)) < -0.6
+    assert measures.rise_share(curve) > 0.5
+
+
+def test_a_gap_is_the_distance_to_the_same_seed_s_truth():
+    found = {"vendi": torch.tensor([1.0, 5.0, 3.0, 3.0]), "other": torch.zeros(4)}  # two arms of two seeds
+    assert gaps(found, {"vendi": torch.tensor([2.0, 4.0])})["gap/vendi"].tolist() == [1, 1, 1, 1]
+    assert set(gaps(found, {"vendi": torch.tensor([2.0, 4.0])})) == {"gap/vendi"}

@@ -79,7 +79,9 @@ def test_a_diverged_seed_leaves_every_arm_and_is_named(monkeypatch):
     regime = REGIMES["trajectories/c2"]
     wild = {**regime.recipes, "sgd": Recipe("sgd", 1e30, batch=8)}
     monkeypatch.setitem(REGIMES, "trajectories/c2", replace(regime, recipes=wild))
-    found = experiment.run("trajectories/c2", [1000], replace(TINY, arms=["baseline", "barrier", "constant"], length=0.01))
+    found = experiment.run(
+        "trajectories/c2", [1000], replace(TINY, arms=["baseline", "barrier", "constant"], length=0.01)
+    )
     outcomes_ = found["outcomes"].set_index("optimizer")
     assert set(outcomes_.loc["sgd", "metric"]) == {"diverged"}
     assert (outcomes_.loc["sgd", "value"] == 1).all()
