@@ -1,6 +1,7 @@
 """The stages `reference` and `evaluate` on artefacts that the test makes: a real model of milliseconds, two arms."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -18,12 +19,13 @@ from eisbach.errors import UserError
 from eisbach.generate import generate, prompts
 from eisbach.models import small
 from eisbach.stages import between_seeds, evaluate, reference
+from tests.eisbach.metrics.embedders import tiny_clap
 
 SEEDS, ARMS, PROMPTS, NOISES = (0, 1), ("baseline", "barrier"), 3, 2
 TABLES = ("losses.parquet", "samples.parquet", "outcomes.parquet")
 
 
-def settings(**changed) -> dict:
+def settings() -> dict:
     return {
         "seeds": list(SEEDS),
         "base": {"folder": "base"},
@@ -35,7 +37,7 @@ def settings(**changed) -> dict:
             "rank": 2,
         },
         "generate": {"prompts": PROMPTS, "noises": NOISES, "steps": 2},
-        "evaluate": {"clips": 6, "embedders": []} | changed,
+        "evaluate": {"clips": 6, "embedders": []},
     }
 
 
@@ -220,3 +222,19 @@ def test_a_single_seed_has_no_distance(place, monkeypatch):
     run(evaluate, monkeypatch, 0)
     run(between_seeds, monkeypatch)
     assert pd.read_parquet(places.BETWEEN_SEEDS).empty
+
+
+def test_clap_is_measured_where_its_weights_are(place, monkeypatch):
+    tiny_clap.save(place)  # any folder will do
+    (place / "params.yaml").write_text(
+        yaml.safe_dump(settings() | {"evaluate": settings()["evaluate"] | {"clap": "."}}, sort_keys=False)
+    )
+    run(reference, monkeypatch)
+    run(evaluate, monkeypatch, 0)
+    found = outcome(place, 0, "barrier")
+    assert {"alignment/clap", "vendi/clap", "fad/clap"} <= set(found.index)
+    assert np.isfinite(found).all()
+    shutil.rmtree(place / "artifacts" / "evaluate")
+    (place / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"holds no CLAP model .*set evaluate\.clap"):
+        run(evaluate, monkeypatch, 0)
