@@ -11,13 +11,11 @@ from torch import Tensor, nn
 from eisbach import census
 from eisbach.data.latents import Latents
 from eisbach.errors import UserError
-from eisbach.metrics import alignment, consistency, distance, diversity, hearing, loss_by_t, structure, weights
+from eisbach.metrics import alignment, hearing, loss_by_t, sets, structure, weights
 from eisbach.metrics.embedders import clap
 from eisbach.metrics.hearing import Embedders, Heard
 from eisbach.params import Evaluate
 from eisbach.seeds import derive, numpy_generator
-
-MAIN = "musicnn"  # the embedder behind `fad`, `kad` and `alignment` without a suffix
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,11 @@ class Samples:
     heard: list[list[Heard]]  # by prompt and noise
     vectors: dict[str, np.ndarray]  # by embedder and for the codec, [P, N, D]
     table: pd.DataFrame  # a row per sample: prompt, noise, contrast and the measures of structure
+
+    @property
+    def slow(self) -> list[list[np.ndarray]]:
+        """Slow spectra [M, T] in dB by prompt and noise."""
+        return [[one.sound.slow for one in group] for group in self.heard]
 
 
 def real(archive: Latents, vectors: Mapping[str, np.ndarray], scale: structure.Scale, embedders: list[str]) -> Real:
@@ -96,11 +99,11 @@ def listen(codec: nn.Module, made: Tensor, asked: Latents, listeners: Embedders,
 def sample_metrics(samples: Samples, asked: Latents, real: Real, texts: np.ndarray | None = None) -> dict[str, float]:
     """All measures of an arm's samples; `texts` are CLAP's embeddings of the prompts, where CLAP is there."""
     values = samples.table.drop(columns=["prompt", "noise", "contrast"]).mean(skipna=False).to_dict()
-    values |= set_metrics(samples.vectors, real.heldout, real.training)
-    values |= consistency_metrics([[one.sound.slow for one in group] for group in samples.heard])
-    values |= alignment_metrics(samples.vectors, asked.pooled.double().numpy(), real.probes)
+    values |= sets.set_metrics(samples.vectors, real.heldout, real.training)
+    values |= sets.consistency_metrics(samples.slow)
+    values |= sets.alignment_metrics(samples.vectors, asked.pooled.double().numpy(), real.probes)
     if texts is not None:
-        values["alignment/clap"] = clap_alignment(samples.vectors["clap"], texts)
+        values["alignment/clap"] = sets.clap_alignment(samples.vectors["clap"], texts)
     return values
 
 
@@ -108,70 +111,6 @@ def texts(model: clap.Clap | None, asked: Latents) -> np.ndarray | None:
     return None if model is None else model.text(asked.clips["caption"].tolist())
 
 
-def set_metrics(
-    vectors: Mapping[str, np.ndarray], real: Mapping[str, np.ndarray], training: Mapping[str, np.ndarray]
-) -> dict[str, float]:
-    """Diversity, distance and memorisation of one arm's samples.
-
-    `vectors`: by embedder, [P, N, D] for N samples of P prompts; `real` and `training`: held-out clips and those of
-    the fine-tuning, [R, D]. All are centred on the training clips and divided by one number, their spread:
-    unit by unit, units that real clips hardly move would rule everything.
-    """
-    metrics = {}
-    for name, grouped in vectors.items():
-        mean, spread = training[name].mean(0), np.sqrt(training[name].var(0).mean())
-        grouped, heldout, seen = ((points - mean) / spread for points in (grouped, real[name], training[name]))
-        samples = grouped.reshape(-1, grouped.shape[-1])
-        within, between = diversity.within_and_between(grouped)
-        density, coverage = distance.density_and_coverage(samples, heldout)
-        found = {
-            "vendi": diversity.vendi(diversity.cosine_kernel(samples)),
-            **({"gap/vendi": diversity.vendi_gap(grouped, heldout)} if len(heldout) >= len(grouped) else {}),
-            "pairwise_distance": diversity.mean_distance(samples),
-            "pairwise_distance/within_prompt": within,
-            "pairwise_distance/between_prompts": between,
-            "density": density,
-            "coverage": coverage,
-            "recall": distance.recall(samples, heldout),
-            "fad": distance.frechet(samples, heldout),
-            "kad": distance.kernel_distance(samples, heldout),
-            "kad_p": distance.kernel_distance_p(samples, heldout),
-            "memorisation": distance.memorisation(samples, seen, heldout),
-        }
-        metrics |= {key if name == MAIN else f"{key}/{name}": value for key, value in found.items()}
-    if MAIN not in vectors and "codec" in vectors:  # an arm always has the metrics without a suffix
-        metrics |= {key.removesuffix("/codec"): value for key, value in metrics.items() if key.endswith("/codec")}
-    return metrics
-
-
-def consistency_metrics(slow: list[list[np.ndarray]]) -> dict[str, float]:
-    """Structure and detail of samples that differ in noise only: slow spectra [M, T] by prompt and noise."""
-    within, excess = consistency.structure_consistency(slow)
-    in_db, normalised = consistency.detail_diversity(slow)
-    return {
-        "structure_consistency": within,
-        "structure_consistency/excess": excess,
-        "detail_diversity": in_db,
-        "detail_diversity/normalised": normalised,
-    }
-
-
-def alignment_metrics(
-    vectors: Mapping[str, np.ndarray], captions: np.ndarray, probes: Mapping[str, alignment.Probe]
-) -> dict[str, float]:
-    """Matched less mismatched cosine of samples [P, N, D] and their prompts' sentence embeddings [P, E]."""
-    metrics = {}
-    for name, probe in probes.items():
-        sounds = vectors[name].reshape(-1, vectors[name].shape[-1])
-        matched, mismatched = alignment.scores(probe, sounds, np.repeat(captions, vectors[name].shape[1], axis=0))
-        key = "alignment" if name == MAIN else f"alignment/{name}"
-        metrics |= {key: matched - mismatched, f"{key}_matched": matched}
-    return metrics
-
-
-def clap_alignment(vectors: np.ndarray, texts: np.ndarray) -> float:
-    """Matched less mismatched cosine in CLAP's own space: sounds [P, N, D] of unit length, captions [P, D]."""
-    sounds = vectors.reshape(-1, vectors.shape[-1])
-    captions = np.repeat(texts, vectors.shape[1], axis=0)
-    matched, mismatched = alignment.paired_scores(sounds @ captions.T, captions)
-    return matched - mismatched
+def standardised(samples: Samples, real: Real) -> dict[str, np.ndarray]:
+    """The samples' vectors in the units in which `sets.set_metrics` measures them."""
+    return {name: sets.standardised(x, real.training[name]) for name, x in samples.vectors.items()}

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from eisbach import evaluate, places
+from eisbach import places
 from eisbach.command import run
 from eisbach.data import clips, latents
 from eisbach.files import replacing
-from eisbach.metrics import hearing, loudness
+from eisbach.metrics import hearing, loudness, sets
 from eisbach.params import load
 from eisbach.stages import loading
 
@@ -49,8 +49,8 @@ def main() -> None:
     stacked["codec"] = np.stack([hearing.codec_vector(clip.sound, scale) for clip in heard])
     grouped = {name: rows.reshape(CLIPS // 4, 4, -1) for name, rows in stacked.items()}
     slow = [[clip.sound.slow for clip in heard[k : k + 4]] for k in range(0, CLIPS, 4)]
-    timed("sets", lambda: evaluate.set_metrics(grouped, stacked, stacked))
-    timed("sets", lambda: evaluate.consistency_metrics(slow))
+    timed("sets", lambda: sets.set_metrics(grouped, stacked, stacked))
+    timed("sets", lambda: sets.consistency_metrics(slow))
     report = {part: round(seconds / CLIPS, 3) for part, seconds in spent.items()}
     report |= {"total": round(sum(spent.values()) / CLIPS, 3), "clips": CLIPS, "threads": torch.get_num_threads()}
     with replacing(OUTPUT) as temporary:

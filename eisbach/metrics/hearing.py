@@ -1,4 +1,4 @@
-"""What the metrics hear of a clip's latents: its spectrum, and one vector per embedder; padding is not part of a clip."""
+"""What the metrics hear of a clip's latents: a spectrum, and one vector per embedder. Padding is not part of a clip."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -81,11 +81,12 @@ def save(path: str | Path, vectors: Mapping[str, np.ndarray], scale: structure.S
 def load(path: str | Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], structure.Scale]:
     """What `save` wrote. Raises UserError when the file, the scale or one of the embedders `wanted` is missing."""
     from safetensors import safe_open
+    from safetensors.numpy import load_file
 
     if not Path(path).is_file():
         raise UserError(f"{path} is missing; run `dvc repro reference`")
+    tensors = load_file(path)
     with safe_open(path, "np") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
         feature = (file.metadata() or {}).get("feature")
     if lacking := [name for name in (*wanted, f"{SCALE}distances") if name not in tensors]:
         raise UserError(f"{path} lacks '{lacking[0]}'; run `dvc repro reference`")

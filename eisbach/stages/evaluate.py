@@ -13,7 +13,7 @@ def main() -> None:
     from eisbach.data import latents
     from eisbach.errors import UserError
     from eisbach.generate import prompts
-    from eisbach.metrics import gradients, hearing, outcomes
+    from eisbach.metrics import between_seeds, gradients, hearing, outcomes
     from eisbach.metrics.embedders import clap
     from eisbach.params import load
     from eisbach.progress import track
@@ -47,7 +47,7 @@ def main() -> None:
             raise UserError(f"arm '{arm}', seed {seed}: {error}; lower finetune.lr and run again") from error
         losses.append(table.assign(arm=arm))
         measured.append(samples.table.assign(arm=arm))
-        heard[arm] = samples
+        heard[arm] = between_seeds.Heard(evaluate.standardised(samples, real), samples.slow)
         results.append(
             outcomes.rows(
                 values | turned | evaluate.sample_metrics(samples, asked, real, texts),
@@ -64,6 +64,7 @@ def main() -> None:
     tables.write(folder / "losses.parquet", pd.concat(losses).assign(**label))
     tables.write(folder / "samples.parquet", pd.concat(measured).assign(**label))
     tables.write(folder / "outcomes.parquet", outcomes.joined(results))
+    between_seeds.save(folder / between_seeds.FILE, heard)
 
 
 if __name__ == "__main__":

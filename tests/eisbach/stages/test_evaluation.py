@@ -1,6 +1,7 @@
 """The stages `reference` and `evaluate` on artefacts that the test makes: a real model of milliseconds, two arms."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -17,13 +18,14 @@ from eisbach.data import latents
 from eisbach.errors import UserError
 from eisbach.generate import generate, prompts
 from eisbach.models import small
-from eisbach.stages import evaluate, reference
+from eisbach.stages import between_seeds, evaluate, reference
+from tests.eisbach.metrics.embedders import tiny_clap
 
 SEEDS, ARMS, PROMPTS, NOISES = (0, 1), ("baseline", "barrier"), 3, 2
 TABLES = ("losses.parquet", "samples.parquet", "outcomes.parquet")
 
 
-def settings(**changed) -> dict:
+def settings() -> dict:
     return {
         "seeds": list(SEEDS),
         "base": {"folder": "base"},
@@ -35,7 +37,7 @@ def settings(**changed) -> dict:
             "rank": 2,
         },
         "generate": {"prompts": PROMPTS, "noises": NOISES, "steps": 2},
-        "evaluate": {"clips": 6, "embedders": []} | changed,
+        "evaluate": {"clips": 6, "embedders": []},
     }
 
 
@@ -50,7 +52,7 @@ def archive(tiny_archive):
 def place(tmp_path, monkeypatch, tiny_model, archive):
     """A project folder in which everything that `reference` and `evaluate` read has been made."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings()))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(), sort_keys=False))
     codec = tiny_model.pretransform
     generator = torch.Generator().manual_seed(0)
     codec.fit([torch.randn(1, codec.mels, 48, generator=generator).cumsum(-1) * 0.3 - 4 for _ in range(8)])
@@ -187,3 +189,52 @@ def test_what_lies_behind_a_clip_s_end_is_no_sound(place, monkeypatch, archive):
         kept = [places.REFERENCE, places.EVALUATION / "0" / "samples.parquet"]
         written.append([file.read_bytes() for file in kept])
     assert written[0] == written[1]
+
+
+def test_two_seeds_are_one_block_and_a_third_waits(place, monkeypatch, archive):
+    run(reference, monkeypatch)
+    for seed in SEEDS:
+        run(evaluate, monkeypatch, seed)
+    run(between_seeds, monkeypatch)
+    table = pd.read_parquet(places.BETWEEN_SEEDS)
+    assert set(table["seed"]) == {0}
+    assert not table.duplicated(["arm", "metric"]).any()
+    assert np.isfinite(table["value"]).all()
+    described = json.loads((places.METRICS / "between_seeds.json").read_text())
+    metric = "pairwise_distance/between_seeds_excess"
+    own = table[(table["arm"] == "barrier") & (table["metric"] == metric)]["value"].item()
+    assert described[metric]["by_arm"]["barrier"]["mean"] == pytest.approx(own)
+    kept = places.BETWEEN_SEEDS.read_bytes()
+
+    adapt_and_sample(2, archive)
+    (place / "params.yaml").write_text(yaml.safe_dump(settings() | {"seeds": [0, 1, 2]}, sort_keys=False))
+    run(evaluate, monkeypatch, 2)
+    run(between_seeds, monkeypatch)
+    assert places.BETWEEN_SEEDS.read_bytes() == kept
+    described = json.loads((places.METRICS / "between_seeds.json").read_text())
+    interval = described[metric]["minus_baseline"]["barrier"]
+    assert interval["low"] <= interval["mean"] <= interval["high"]
+
+
+def test_a_single_seed_has_no_distance(place, monkeypatch):
+    (place / "params.yaml").write_text(yaml.safe_dump(settings() | {"seeds": [0]}, sort_keys=False))
+    run(reference, monkeypatch)
+    run(evaluate, monkeypatch, 0)
+    run(between_seeds, monkeypatch)
+    assert pd.read_parquet(places.BETWEEN_SEEDS).empty
+
+
+def test_clap_is_measured_where_its_weights_are(place, monkeypatch):
+    tiny_clap.save(place)  # any folder will do
+    (place / "params.yaml").write_text(
+        yaml.safe_dump(settings() | {"evaluate": settings()["evaluate"] | {"clap": "."}}, sort_keys=False)
+    )
+    run(reference, monkeypatch)
+    run(evaluate, monkeypatch, 0)
+    found = outcome(place, 0, "barrier")
+    assert {"alignment/clap", "vendi/clap", "fad/clap"} <= set(found.index)
+    assert np.isfinite(found).all()
+    shutil.rmtree(place / "artifacts" / "evaluate")
+    (place / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"holds no CLAP model .*set evaluate\.clap"):
+        run(evaluate, monkeypatch, 0)
