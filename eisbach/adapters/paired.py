@@ -24,10 +24,29 @@ def targets(dit: nn.Module) -> list[str]:
     return [name for name, module in dit.named_modules() if isinstance(module, nn.Linear | nn.Conv1d)]
 
 
-class _Choice(threading.local):
-    """The active arms: each thread's own, so that arms can be trained side by side on one base."""
+def compile_blocks(dit: nn.Module) -> None:
+    """Let torch.compile have each transformer block of `dit` when it is first called."""
+    for layer in dit.transformer.layers:
+        layer.compile()
 
-    arms: tuple[int, ...] = (0,)
+
+class _Choice:
+    """The active arms: each thread's own, so that arms can be trained side by side on one base.
+
+    A thread that chose none has those chosen last: a device's backward pass computes checkpointed layers again in a
+    thread of its own.
+    """
+
+    def __init__(self):
+        self.own, self.last = threading.local(), (0,)
+
+    @property
+    def arms(self) -> tuple[int, ...]:
+        return getattr(self.own, "arms", self.last)
+
+    @arms.setter
+    def arms(self, arms: tuple[int, ...]) -> None:
+        self.own.arms = self.last = arms
 
 
 class PairedLayer(nn.Module):
