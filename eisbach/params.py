@@ -118,6 +118,8 @@ class Finetune:
     context_loss: float = 0.0  # weight of the loss on what inpainting keeps, outside the barrier
     clip_norm: float = 0.0  # of each arm's gradient; 0: none
     calibration_steps: int = 100  # steps whose draws freeze `constant` and `timestep`, under the untrained base
+    checkpointing: bool = False  # the forward pass of each block again in the backward one: less memory, same result
+    compile: bool = False  # each block by torch.compile: a slow start, other rounding
     arms_per_pass: int = 0  # arms that share a pass over the base; 0: all. Costs memory, changes no result
     save_every: int = 25  # steps between states to resume from
     validate_every: int = 0  # steps between unweighted losses on a fixed held-out grid; 0: never. Feeds nothing

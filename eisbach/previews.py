@@ -38,4 +38,4 @@ def write(
                 audio = model.pretransform.decode(latents)[0]
             with replacing(folder / f"{steps:06d}-{arm}-{place:02d}.flac") as temporary:
                 samples = audio.T.clamp(-1, 1).numpy()
-                soundfile.write(temporary, samples, model.pretransform.sample_rate, format="FLAC")
+                soundfile.write(temporary, samples, model.sample_rate, format="FLAC")

@@ -140,7 +140,7 @@ def calibrate(
                 weightings[arm].calibrate(factor, shared.t, step)
 
 
-def _velocities(model: nn.Module, shared: Draw, arms: int = 1) -> tuple[Tensor, Tensor]:
+def _velocities(model: nn.Module, shared: Draw, arms: int = 1, *, checkpointing: bool = False) -> tuple[Tensor, Tensor]:
     """The velocities `[arms, B, C, T]` of the stacked active arms at a draw, and the target `[B, C, T]`.
 
     Conditions are embedded once, for B rows, then repeated: the embedder's product would round by the number of rows.
@@ -159,7 +159,7 @@ def _velocities(model: nn.Module, shared: Draw, arms: int = 1) -> tuple[Tensor, 
     )
     inputs = {name: _repeated(value, arms) if isinstance(value, Tensor) else value for name, value in inputs.items()}
     noisy = _repeated(flow.interpolate(data, shared.noise, shared.t), arms)
-    output = model.model(noisy, _repeated(shared.t, arms), **inputs, use_checkpointing=False)
+    output = model.model(noisy, _repeated(shared.t, arms), **inputs, use_checkpointing=checkpointing)
     return output.unflatten(0, (arms, -1)), flow.velocity(data, shared.noise)
 
 
@@ -179,7 +179,7 @@ def _gradients(
 ) -> dict[str, dict]:
     """One pass of `arms` over the base: their gradients, and a record of each."""
     adapters.activate(*arms)
-    outputs, target = _velocities(model, shared, len(arms))
+    outputs, target = _velocities(model, shared, len(arms), checkpointing=settings.checkpointing)
     names = shared.clips.clips["clip_id"].tolist()
     totals, records = [], {}
     for arm, own in zip(arms, outputs.unbind(0), strict=True):

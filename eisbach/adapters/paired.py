@@ -24,19 +24,30 @@ def targets(dit: nn.Module) -> list[str]:
     return [name for name, module in dit.named_modules() if isinstance(module, nn.Linear | nn.Conv1d)]
 
 
+def compile_blocks(dit: nn.Module) -> None:
+    """Let torch.compile have each transformer block of `dit` when it is first called."""
+    for layer in dit.transformer.layers:
+        layer.compile()
+
+
 class _Choice:
-    """The active arms: a thread's own, so that arms can be trained side by side on one base."""
+    """The active arms: a thread's own (a context's, strictly), so that arms can be trained side by side on one base.
+
+    A thread that neither chose nor inherited any has those chosen last: a device's backward pass computes checkpointed
+    layers again in a thread of its own.
+    """
 
     def __init__(self, arms: tuple[int, ...] = (0,)):
-        self._arms = ContextVar("active arms", default=arms)
+        self._own, self._last = ContextVar("active arms"), arms
 
     @property
     def arms(self) -> tuple[int, ...]:
-        return self._arms.get()
+        return self._own.get(self._last)
 
     @arms.setter
     def arms(self, arms: tuple[int, ...]) -> None:
-        self._arms.set(arms)
+        self._own.set(arms)
+        self._last = arms
 
     def __deepcopy__(self, memo: dict) -> "_Choice":
         return memo.setdefault(id(self), _Choice(self.arms))

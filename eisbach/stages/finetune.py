@@ -13,6 +13,7 @@ def main() -> None:
     import pandas as pd
 
     from eisbach import loggers, places, previews, tables, validation, weighting
+    from eisbach.adapters.paired import compile_blocks
     from eisbach.data import latents
     from eisbach.params import load
     from eisbach.progress import track
@@ -24,6 +25,8 @@ def main() -> None:
     settings = params.finetune
     weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in settings.arms.items()}
     model, adapters = loading.arms(params, seed)
+    if settings.compile:
+        compile_blocks(adapters.dit)
     archive = latents.load(places.ARCHIVE)
     data, heldout = archive.split("finetune"), archive.split("heldout")
     state, heard = places.CHECKPOINTS / f"finetune-{seed}.safetensors", places.CHECKPOINTS / f"previews-{seed}"
