@@ -3,6 +3,7 @@ product over the cores gains little."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 import torch
@@ -15,8 +16,8 @@ def each(function: Callable[[Item], Result], items: Iterable[Item], at_once: int
     """`[function(item) for item in items]`, `at_once` threads side by side (None: all items, at most one a core).
 
     Torch's cores are shared out equally among the threads, also when there are fewer items: what an item rounds to
-    does not depend on how many there are. Torch's grad mode belongs to a thread: `function` sets its own. Raises what
-    the first failing item raised, after those that were under way.
+    does not depend on how many there are. A thread starts with the caller's context variables, but torch's grad mode
+    is a thread's own: `function` sets it. Raises what the first failing item raised, after those that were under way.
     """
     items, cores = list(items), torch.get_num_threads()
     at_once = min(at_once or len(items), cores)
@@ -25,6 +26,7 @@ def each(function: Callable[[Item], Result], items: Iterable[Item], at_once: int
     torch.set_num_threads(cores // at_once)
     try:
         with ThreadPoolExecutor(at_once) as pool:
-            return list(pool.map(function, items))
+            started = [pool.submit(copy_context().run, function, item) for item in items]
+            return [future.result() for future in started]
     finally:
         torch.set_num_threads(cores)

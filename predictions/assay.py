@@ -6,8 +6,10 @@ failed": a missing effect of the barrier would say nothing. The gate speaks for 
 missing effect counts only where the oracle has one there.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from predictions import judgement, statistics
@@ -66,13 +68,21 @@ def smallest_effect(rows: pd.DataFrame, metric: str) -> float:
     )
 
 
-def blind(rows: pd.DataFrame, metric: str) -> str:
-    """Why the absence of an effect on this metric would say nothing; empty where the oracle's, up or down, is detected.
+def blind(rows: pd.DataFrame, metrics: Iterable[str]) -> dict[str, str]:
+    """Why the absence of an effect would say nothing, by metric; empty where the oracle's, up or down, is detected.
 
-    Raises Missing without baseline and oracle rows.
+    Holm's correction runs over the metrics: one blind metric in twenty would pass as seeing otherwise.
     """
-    values = paired({arm.name: seed_values(rows, arm, metric) for arm in (BASELINE, ORACLE)})
-    p = float(statistics.sign_flip_p((values["oracle"] - values["baseline"]).to_numpy()))
-    if p < statistics.ALPHA:
-        return ""
-    return f"the assay is not sensitive on this metric: the oracle's effect is not detected (p = {p:.3g})"
+    p, reasons = {}, {}
+    for metric in sorted(set(metrics)):
+        try:
+            values = paired({arm.name: seed_values(rows, arm, metric) for arm in (BASELINE, ORACLE)})
+            p[metric] = float(statistics.sign_flip_p((values["oracle"] - values["baseline"]).to_numpy()))
+        except Missing as missing:
+            reasons[metric] = f"the assay cannot show that it is sensitive on this metric: {missing}"
+    corrected, _ = statistics.holm(np.array(list(p.values())), np.full(len(p), np.nan))
+    for (metric, raw), of_family in zip(p.items(), corrected, strict=True):
+        holm = f", {of_family:.3g} over {len(p)} metrics" if len(p) > 1 else ""
+        fault = f"the assay is not sensitive on this metric: the oracle's effect is not detected (p = {raw:.3g}{holm})"
+        reasons[metric] = "" if of_family < statistics.ALPHA else fault
+    return reasons

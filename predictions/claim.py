@@ -47,7 +47,7 @@ class Hypothesis:
         "difference", "interaction", "trend", "bound", "equivalence", "noninferiority", "exact", "universal", "all"
     ]
     regimes: list[str]
-    skip: dict[str, str] = field(default_factory=dict)  # regime pattern -> why it is not judged there
+    skip: dict[str, str] = field(default_factory=dict)  # a pattern, or one regime of a pattern -> why not there
     runs: list[Literal["short", "converged"]] = field(default_factory=list)  # empty: all of the regime's
     metric: str = ""
     arms: list[str] = field(default_factory=list)  # averaged; in a trend: the levels, in order
@@ -56,6 +56,7 @@ class Hypothesis:
     direction: Literal["higher", "lower", ""] = ""
     bound: float | None = None
     margin: float | None = None  # absolute; without one the smallest effect of interest is computed from the table
+    requires: dict[str, float] = field(default_factory=dict)  # metric -> what `against` must be shown to lie below
     controls: list[str] = field(default_factory=list)  # the mechanism: what the effect must exceed
     family: str = ""
     optimizer: str = "adamw"

@@ -7,6 +7,8 @@ units; `sign` is +1 where the claim says "higher" and -1 for "lower".
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -26,13 +28,20 @@ class Evidence:
     p: float  # for the claim's own test
     p_against: float  # for the test that would refute it by equivalence or by being beyond the margin
     shape_p: float = math.nan  # of a trend: that the rise is monotone
-    blind: str = ""  # why equivalence to nothing would say nothing of a claimed effect: p_against then counts as 1
+    blind: str = ""  # why an absence would say nothing here: the test that would show it then counts as p = 1
+    absence: Literal["p", "p_against"] = "p_against"  # which test that is: an equivalence claims what refutes an effect
 
     @property
+    def counted(self) -> tuple[float, float]:
+        """p and p_against as Holm's correction may count them."""
+        p = 1.0 if self.blind and self.absence == "p" else self.p
+        return p, 1.0 if self.blind and self.absence == "p_against" else self.p_against
+
+    @cached_property
     def effect(self) -> float:
         return float(self.values.mean())
 
-    @property
+    @cached_property
     def interval(self) -> tuple[float, float]:
         low, high = statistics.sign_flip_interval(self.values)
         return float(low), float(high)
@@ -61,14 +70,15 @@ def equivalence(values: np.ndarray, margin: float) -> Evidence:
     beyond = min(
         float(statistics.sign_flip_p(values, margin, "greater")), float(statistics.sign_flip_p(values, -margin, "less"))
     )
-    return Evidence(values, 0.0, margin, float(statistics.tost_p(values, margin)), min(1.0, 2 * beyond))
+    return Evidence(values, 0.0, margin, float(statistics.tost_p(values, margin)), min(1.0, 2 * beyond), absence="p")
 
 
 def noninferiority(values: np.ndarray, margin: float, sign: int) -> Evidence:
     """Not worse by more than the margin, one-sided; against it: worse by more than the margin."""
     oriented = sign * values
     against = float(statistics.sign_flip_p(oriented, -margin, "less"))
-    return Evidence(values, 0.0, margin, float(statistics.noninferiority_p(oriented, margin)), against)
+    p = float(statistics.noninferiority_p(oriented, margin))
+    return Evidence(values, 0.0, margin, p, against, absence="p")
 
 
 def effect_label(evidence: Evidence, sign: int, p: float, p_against: float) -> tuple[str, str]:
@@ -93,21 +103,23 @@ def effect_label(evidence: Evidence, sign: int, p: float, p_against: float) -> t
 
 
 def equivalence_label(evidence: Evidence, sign: int, p: float, p_against: float) -> tuple[str, str]:
-    """supported: equivalent within the margin. refuted: beyond the margin."""
+    """supported: equivalent within the margin, where the assay is not blind. refuted: beyond the margin."""
     if p < statistics.ALPHA:
         return SUPPORTED, "equivalent within the margin"
     if p_against < statistics.ALPHA:
         return REFUTED, "different by more than the margin"
-    return INCONCLUSIVE, too_few(len(evidence.values)) or "neither equivalence nor a difference is established"
+    few = too_few(len(evidence.values))
+    return INCONCLUSIVE, few or evidence.blind or "neither equivalence nor a difference is established"
 
 
 def noninferiority_label(evidence: Evidence, sign: int, p: float, p_against: float) -> tuple[str, str]:
-    """supported: not worse by the margin. refuted: worse by more."""
+    """supported: not worse by the margin, where the assay is not blind. refuted: worse by more."""
     if p < statistics.ALPHA:
         return SUPPORTED, "not worse by as much as the margin"
     if p_against < statistics.ALPHA:
         return REFUTED, "worse by more than the margin"
-    return INCONCLUSIVE, too_few(len(evidence.values)) or "a loss as large as the margin is neither shown nor excluded"
+    few = too_few(len(evidence.values))
+    return INCONCLUSIVE, few or evidence.blind or "a loss as large as the margin is neither shown nor excluded"
 
 
 def exact_label(values: np.ndarray, bound: float, tolerance: float) -> tuple[str, str]:

@@ -28,8 +28,16 @@ _NEEDS = {
     "universal": ("search",),
     "all": ("parts",),
 }
-_MAY = {"difference": ("margin", "controls", "against_metric"), "interaction": ("margin",), "trend": ("margin",)}
-_MAY |= {"equivalence": ("margin",), "noninferiority": ("margin",), "bound": ("against",), "exact": ("against",)}
+_MAY = {
+    "difference": ("margin", "controls", "against_metric", "requires"),
+    "interaction": ("margin",),
+    "trend": ("margin",),
+    "bound": ("against",),
+    "equivalence": ("margin", "requires"),
+    "noninferiority": ("margin", "requires"),
+    "exact": ("against",),
+    "universal": ("family",),
+}
 _KEYS = (
     "metric",
     "arms",
@@ -38,6 +46,7 @@ _KEYS = (
     "direction",
     "bound",
     "margin",
+    "requires",
     "controls",
     "family",
     "parts",
@@ -80,7 +89,7 @@ def _of_one(registry: Registry, hypothesis: Hypothesis) -> list[str]:
     needs = _NEEDS[hypothesis.kind]
     faults = []
     for key in _KEYS:
-        given = getattr(hypothesis, key) not in ("", [], None)
+        given = getattr(hypothesis, key) not in ("", [], {}, None)
         if key in needs and not given:
             faults.append(f"'{key}' is missing from {hypothesis.id}")
         if given and key not in needs and key not in _MAY.get(hypothesis.kind, ()):
@@ -104,7 +113,8 @@ def _of_one(registry: Registry, hypothesis: Hypothesis) -> list[str]:
         if judged and not (registry.regimes[regime].gate or hypothesis.ungated):
             faults.append(f"{hypothesis.id} hangs on an assay, and '{regime}' has no gate; say why under ungated")
     for regime in {*hypothesis.regimes, *hypothesis.skip} - set(registry.regimes):
-        faults.append(f"{hypothesis.id} names '{regime}', which is no regime")
+        if regime in hypothesis.regimes or registry.pattern(regime) not in hypothesis.regimes:
+            faults.append(f"{hypothesis.id} names '{regime}', which is no regime")
     return faults
 
 

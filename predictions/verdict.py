@@ -133,9 +133,10 @@ def judge(
             if hypothesis.kind == "universal" and pattern in hypothesis.regimes
         ]
         verdicts += [
-            _verdict(claim, hypothesis, pattern, "", NOT_TESTED, hypothesis.skip[pattern], planned=False)
+            _verdict(claim, hypothesis, skipped, "", NOT_TESTED, reason, planned=False)
             for claim, hypothesis in registry.hypotheses
-            if pattern in hypothesis.skip
+            for skipped, reason in hypothesis.skip.items()
+            if registry.pattern(skipped) == pattern
         ]
     order = {hypothesis.id: place for place, (_, hypothesis) in enumerate(registry.hypotheses)}
     verdicts.sort(key=lambda verdict: order[verdict.hypothesis])
@@ -149,13 +150,15 @@ def _judge_run(
     planned = [
         (claim, hypothesis)
         for claim, hypothesis in registry.hypotheses
-        if pattern in hypothesis.regimes and hypothesis.kind != "universal" and run in (hypothesis.runs or plan.runs)
+        if (pattern in hypothesis.regimes and regime not in hypothesis.skip)
+        and (hypothesis.kind != "universal" and run in (hypothesis.runs or plan.runs))
     ]
     if rows.empty:
         reason = f"no table has outcomes of regime '{regime}', run '{run}'"
         return [_verdict(claim, hypothesis, regime, run, NOT_TESTED, reason) for claim, hypothesis in planned], None
     rows, status, status_reason = _seeds_that_count(registry, plan.seeds, rows, tree)
     gate = assay.gate(_of(rows, "adamw", plan.adapter), plan.gate) if plan.gate else None
+    blind = _blind(rows, [hypothesis for _, hypothesis in planned], plan.adapter)
     done, drafts = [], []
     for claim, hypothesis in planned:
         if hypothesis.kind == "all":
@@ -164,7 +167,7 @@ def _judge_run(
             reason = f"the metric is unfit: {unfit[hypothesis.metric]}"
             done.append(_verdict(claim, hypothesis, regime, run, NOT_TESTED, reason))
             continue
-        draft = _draft(claim, hypothesis, regime, run, rows, plan.adapter)
+        draft = _draft(claim, hypothesis, regime, run, rows, plan.adapter, blind.get(hypothesis.id, ""))
         draft = replace(draft, verdict=replace(draft.verdict, status=status, status_reason=status_reason))
         if isinstance(gate, assay.Gate) and not gate.passed and not hypothesis.ungated:
             done.append(replace(draft.verdict, effect_label=ASSAY_FAILED, reason=gate.reason))
@@ -235,8 +238,10 @@ def _universal(claim: Claim, hypothesis: Hypothesis, regime: str, searched: dict
     return _verdict(claim, hypothesis, regime, "", label, reason, counterexample=searched)
 
 
-def _draft(claim: Claim, hypothesis: Hypothesis, regime: str, run: str, rows: pd.DataFrame, adapter: str) -> Draft:
-    """Gather the evidence; a missing arm or metric makes the verdict "not tested"."""
+def _draft(
+    claim: Claim, hypothesis: Hypothesis, regime: str, run: str, rows: pd.DataFrame, adapter: str, blind: str
+) -> Draft:
+    """Gather the evidence; a missing arm or metric, or a requirement that is not met, makes it "not tested"."""
     empty = _verdict(claim, hypothesis, regime, run, "", "")
     rows = rows[rows["optimizer"] == hypothesis.optimizer]
     if rows.empty:
@@ -255,8 +260,8 @@ def _draft(claim: Claim, hypothesis: Hypothesis, regime: str, run: str, rows: pd
             label, reason = judgement.exact_label(values, hypothesis.bound, hypothesis.margin)
             facts |= {"effect": float(values.mean()), "margin": hypothesis.margin, "margin_rule": "rounding"}
             return Draft(replace(empty, effect_label=label, reason=reason, **facts), None, {})
+        _check_requirements(rows, hypothesis, adapter)
         margin, rule = _margin(rows, hypothesis, adapter)
-        blind = _blind(rows, hypothesis, adapter)
     except Missing as missing:
         return Draft(replace(empty, effect_label=NOT_TESTED, reason=str(missing)), None, {})
     evidence = replace(_evidence(hypothesis, wide, values, margin), blind=blind)
@@ -300,11 +305,34 @@ def _margin(rows: pd.DataFrame, hypothesis: Hypothesis, adapter: str) -> tuple[f
     return assay.smallest_effect(rows, hypothesis.metric), rule
 
 
-def _blind(rows: pd.DataFrame, hypothesis: Hypothesis, adapter: str) -> str:
-    """Why equivalence to nothing may not refute; a number registered beforehand says by itself what is nothing."""
-    if hypothesis.kind not in ("difference", "interaction", "trend") or hypothesis.margin is not None:
-        return ""
-    return assay.blind(rows[rows["adapter"] == adapter], hypothesis.metric)
+def _check_requirements(rows: pd.DataFrame, hypothesis: Hypothesis, adapter: str) -> None:
+    """Raise Missing unless what the arms are compared with is shown to be what the statement presupposes."""
+    for metric, limit in hypothesis.requires.items():
+        arms = {text: seed_values(rows, _column(text, adapter), metric) for text in hypothesis.against}
+        values = paired(arms).mean(axis=1).to_numpy()
+        p = float(statistics.sign_flip_p(values, limit, "less"))
+        if not p < statistics.ALPHA:
+            found = f"mean {values.mean():.3g}, p = {p:.3g}"
+            raise Missing(f"{metric} of {' and '.join(arms)} is not shown to lie below {limit:g} ({found})")
+
+
+def _blind(rows: pd.DataFrame, hypotheses: list[Hypothesis], adapter: str) -> dict[str, str]:
+    """By id, why the absence of an effect would say nothing, for the hypotheses that it may decide.
+
+    An effect is refuted by its absence only where a number registered beforehand says what nothing is, or the oracle
+    is seen. An absence that is itself claimed needs the oracle in any case.
+    """
+    decided = [
+        one
+        for one in hypotheses
+        if one.kind in LABELLERS or (one.kind in ("difference", "interaction", "trend") and one.margin is None)
+    ]
+    found = {}
+    for optimizer in {one.optimizer for one in decided}:
+        mine = [one for one in decided if one.optimizer == optimizer]
+        reasons = assay.blind(_of(rows, optimizer, adapter), [one.metric for one in mine])
+        found |= {one.id: reasons[one.metric] for one in mine}
+    return found
 
 
 def _sign(hypothesis: Hypothesis) -> int:
@@ -359,8 +387,7 @@ def _labelled(drafts: list[Draft]) -> list[Verdict]:
 
 
 def _corrected(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
-    against = [1.0 if one.blind else one.p_against for one in evidence]
-    return statistics.holm(np.array([one.p for one in evidence]), np.array(against))
+    return statistics.holm(*np.array([one.counted for one in evidence], dtype=float).reshape(-1, 2).T)
 
 
 def _control(text: str, control: tuple, draft: Draft, p: float, p_against: float) -> Control:

@@ -40,13 +40,11 @@ class Mlp:
         return {"first": (5 * size + _condition_size(), self.width), **hidden, "last": (self.width, size)}
 
     def __call__(self, weights: Weights, noisy: Tensor, t: Tensor, label: Tensor) -> Tensor:
-        models = len(weights["first.weight"])
         flat = noisy.flatten(2)
         angle = math.pi * torch.cat([flat / 2, flat], dim=2)
         features = torch.cat([flat, angle.cos(), angle.sin(), condition(t, label)], dim=2)
         hidden = trunk(weights, features, self.depth)
-        correction = layer(weights, "last", hidden).unflatten(2, noisy.shape[2:])
-        return every(linear_predictor(t)[..., None, None] * noisy, models) + correction
+        return corrected(noisy, t, layer(weights, "last", hidden).unflatten(2, noisy.shape[2:]))
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,7 @@ class Mixer:
         forms = torch.cat([noisy.square().mean(2), (noisy[..., 1:] * noisy[..., :-1]).mean(2)], dim=2)
         hidden = trunk(weights, torch.cat([forms, condition(t, label)], dim=2), self.depth)
         matrix = layer(weights, "last", hidden).unflatten(2, (self.positions, self.positions))
-        identity = torch.eye(self.positions, dtype=noisy.dtype)
-        return every(noisy, models) @ (every(linear_predictor(t)[..., None, None] * identity, models) + matrix)
+        return corrected(noisy, t, every(noisy, models) @ matrix)
 
 
 Network = Mlp | Mixer
@@ -96,6 +93,12 @@ def trunk(weights: Weights, features: Tensor, depth: int) -> Tensor:
     for index in range(depth):
         hidden = hidden + silu(layer(weights, f"hidden{index}", hidden))
     return hidden
+
+
+def corrected(noisy: Tensor, t: Tensor, correction: Tensor) -> Tensor:
+    """The linear predictor of what the models share, plus each model's correction `[M, B, C, T]`."""
+    linear = linear_predictor(t)[..., None, None] * noisy
+    return (correction.unflatten(0, (-1, len(noisy))) + linear).flatten(0, 1)
 
 
 def layer(weights: Weights, name: str, inputs: Tensor) -> Tensor:

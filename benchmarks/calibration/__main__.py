@@ -28,9 +28,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
 
-    done = {"cells": {}, "labels": {}}
+    done = {"cells": {}, "power": {}, "labels": {}}
     if arguments.out.is_file():
-        done = json.loads(arguments.out.read_text())
+        done |= json.loads(arguments.out.read_text())
 
     def finish(part: str, key: str, experiments: int, simulate) -> None:
         if done[part].get(key, {}).get("experiments", 0) < experiments:
@@ -38,13 +38,17 @@ def main() -> None:
             done[part][key] = {**rates, "experiments": experiments}
             write_metrics(arguments.out, done)
 
+    for part, shapes, simulate in (
+        ("power", [*plant.SHAPES, plant.UNSEEN], cells.power),
+        ("cells", plant.SHAPES, cells.cell_rates),
+    ):
+        grid = list(itertools.product(cells.CORRELATIONS, cells.SEEDS, shapes))
+        for correlation, n, shape in track(grid, part, len(grid)):
+            cell = (n, shape, correlation)
+            finish(part, " ".join(map(str, cell)), arguments.repeats, partial(simulate, cell))
     grid = list(itertools.product(plant.SHAPES, labels.PLANTED))
     for shape, planted in track(grid, "labels", len(grid)):
         finish("labels", f"{planted}, {shape}", arguments.labels, partial(labels.right, planted, labels.SEEDS, shape))
-    grid = list(itertools.product(cells.CORRELATIONS, cells.SEEDS, plant.SHAPES))
-    for correlation, n, shape in track(grid, "cells", len(grid)):
-        cell = (n, shape, correlation)
-        finish("cells", " ".join(map(str, cell)), arguments.repeats, partial(cells.cell_rates, cell))
     with replacing(PAGE) as temporary:
         temporary.write_text(page.render(done))
 

@@ -4,17 +4,22 @@ import numpy as np
 import pandas as pd
 
 SHAPES = ("normal", "heavy-tailed", "skewed")
+UNSEEN = "contaminated"  # by whoever chose the law behind the minimum detectable effect
 
 
 def noise(shape: str, size: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Draws of mean 0 and variance 1: normal, Student's t with 3 degrees of freedom, or log-normal."""
+    """Draws of mean 0 and variance 1: normal, Student's t with 3 degrees of freedom, log-normal, or, contaminated,
+    normal with one in ten of five times the deviation.
+    """
     if shape == "normal":
         return rng.standard_normal(size)
     if shape == "heavy-tailed":
         return rng.standard_t(3, size) / np.sqrt(3)
     if shape == "skewed":
         return (np.exp(rng.standard_normal(size)) - np.exp(0.5)) / np.sqrt((np.e - 1) * np.e)
-    raise ValueError(f"unknown shape '{shape}'; known are {', '.join(SHAPES)}")
+    if shape == UNSEEN:
+        return rng.standard_normal(size) * np.where(rng.random(size) < 0.1, 5, 1) / np.sqrt(3.4)
+    raise ValueError(f"unknown shape '{shape}'; known are {', '.join([*SHAPES, UNSEEN])}")
 
 
 def arms(

@@ -4,8 +4,8 @@ Active arms are stacked along the batch, arm by arm: with arms (a, b) the DiT is
 rows of which belong to a. An adapter sees its own rows only; what an arm learns does not depend on its neighbours.
 """
 
-import threading
 from collections.abc import Iterable
+from contextvars import ContextVar
 from pathlib import Path
 
 import torch
@@ -24,10 +24,22 @@ def targets(dit: nn.Module) -> list[str]:
     return [name for name, module in dit.named_modules() if isinstance(module, nn.Linear | nn.Conv1d)]
 
 
-class _Choice(threading.local):
-    """The active arms: each thread's own, so that arms can be trained side by side on one base."""
+class _Choice:
+    """The active arms: a thread's own, so that arms can be trained side by side on one base."""
 
-    arms: tuple[int, ...] = (0,)
+    def __init__(self, arms: tuple[int, ...] = (0,)):
+        self._arms = ContextVar("active arms", default=arms)
+
+    @property
+    def arms(self) -> tuple[int, ...]:
+        return self._arms.get()
+
+    @arms.setter
+    def arms(self, arms: tuple[int, ...]) -> None:
+        self._arms.set(arms)
+
+    def __deepcopy__(self, memo: dict) -> "_Choice":
+        return memo.setdefault(id(self), _Choice(self.arms))
 
 
 class PairedLayer(nn.Module):

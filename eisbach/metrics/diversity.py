@@ -20,6 +20,19 @@ def vendi(kernel: np.ndarray) -> float:
     return float(np.exp(-(values * np.log(values)).sum()))
 
 
+def vendi_gap(grouped: np.ndarray, real: np.ndarray) -> float:
+    """Distance of the Vendi score of samples to that of as many real clips: which diversity is right.
+
+    Vectors `[P, N, D]` of N samples of P prompts and `[R, D]`. A set has one sample of each prompt, as of real clips no
+    two have the same; means over the N sets and over the sets of P that the real clips make. NaN for R < P.
+    """
+    sets = real[: len(real) // len(grouped) * len(grouped)].reshape(-1, len(grouped), real.shape[1])
+    if not len(sets):
+        return float("nan")
+    made, wanted = (np.mean([vendi(cosine_kernel(one)) for one in of]) for of in (grouped.swapaxes(0, 1), sets))
+    return float(abs(made - wanted))
+
+
 def mean_distance(vectors: np.ndarray) -> float:
     """Mean Euclidean distance of two of the vectors [N, D]; one vector: 0."""
     return float(pdist(vectors).mean()) if len(vectors) > 1 else 0.0

@@ -34,6 +34,7 @@ def set_metrics(
         density, coverage = distance.density_and_coverage(samples, heldout)
         metrics[name] = {
             "vendi": diversity.vendi(diversity.cosine_kernel(samples)),
+            "gap/vendi": diversity.vendi_gap(grouped, heldout),
             "pairwise_distance": diversity.mean_distance(samples),
             "pairwise_distance/within_prompt": within,
             "pairwise_distance/between_prompts": between,

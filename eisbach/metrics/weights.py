@@ -44,6 +44,7 @@ def weight_metrics(table: pd.DataFrame) -> dict[str, float]:
         "w/t<0.2": low["w"].mean(),
         "w/t>0.8": high["w"].mean(),
         "w_spearman_t": per_clip.mean(),
+        "w_rise_share_t": rise_share(table.groupby(tenth)["w"].mean().to_numpy()),
         "w_ratio/contrast_flat": by_class["contrast"] / by_class["flat"],
         "w_ratio_min_bin/contrast_flat": (by_bin["contrast"] / by_bin["flat"]).min(skipna=False),
         "weight_cv": weights.std(ddof=0) / weights.mean(),
@@ -51,6 +52,14 @@ def weight_metrics(table: pd.DataFrame) -> dict[str, float]:
         "entropy_loss_rho/t<0.2": stratified_rho(low),
         "entropy_loss_rho/t>0.8": stratified_rho(high),
     }
+
+
+def rise_share(curve: np.ndarray) -> float:
+    """The largest rise from one place of a curve to a later one over its range: 0 if it falls throughout, 1 if it
+    never falls. A level one does not fall either.
+    """
+    rise = (curve - np.minimum.accumulate(curve)).max()
+    return float(rise / np.ptp(curve)) if np.ptp(curve) > 0 else 1.0
 
 
 def stratified_rho(table: pd.DataFrame) -> float:

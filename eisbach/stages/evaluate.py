@@ -13,7 +13,7 @@ def main() -> None:
     from eisbach.data import latents
     from eisbach.errors import UserError
     from eisbach.generate import prompts
-    from eisbach.metrics import between_seeds, hearing, outcomes
+    from eisbach.metrics import between_seeds, gradients, hearing, outcomes
     from eisbach.metrics.embedders import clap
     from eisbach.params import load
     from eisbach.progress import track
@@ -34,6 +34,11 @@ def main() -> None:
     losses, measured, results, heard = [], [], [], {}
     arms = loading.trained(params)
     for arm in track(arms, f"evaluate seed {seed}", len(arms)):
+        turned = {}
+        if arm in params.finetune.arms and params.finetune.arms[arm].weighting == "barrier":
+            adapters.load(arm, places.ADAPTERS / str(seed) / arm)
+            lam = params.finetune.lam(arm)
+            turned = gradients.cosines(model, adapters, arm, archive.split("finetune"), params.finetune, lam, seed)
         try:
             with loading.wearing(adapters, arm, params, seed):
                 table, values = evaluate.heldout_metrics(model, grid, params.census.lam)
@@ -45,7 +50,7 @@ def main() -> None:
         heard[arm] = between_seeds.Heard(evaluate.standardised(samples, real), samples.slow)
         results.append(
             outcomes.rows(
-                values | evaluate.sample_metrics(samples, asked, real, texts),
+                values | turned | evaluate.sample_metrics(samples, asked, real, texts),
                 regime=model.regime,
                 arm=arm,
                 **loading.label(params, arm),

@@ -1,4 +1,5 @@
 import threading
+from contextvars import ContextVar
 
 import pytest
 import torch
@@ -42,3 +43,17 @@ def test_the_first_failure_is_raised_and_the_cores_are_given_back(cores):
     with pytest.raises(ZeroDivisionError):
         each(lambda item: 1 // item, [1, 0, 2])
     assert torch.get_num_threads() == 2
+
+
+def test_a_thread_starts_in_the_caller_s_context_and_keeps_its_changes_to_itself(cores):
+    cores(2)
+    variable = ContextVar("variable", default=0)
+    variable.set(3)
+
+    def seen(item):
+        before = variable.get()
+        variable.set(item)
+        return before
+
+    assert each(seen, range(4)) == [3] * 4
+    assert variable.get() == 3

@@ -161,6 +161,22 @@ def test_a_user_adds_an_arm_with_one_decorator(batch, monkeypatch):
     torch.testing.assert_close(make("mine", power=2.0)(*batch[:4]), batch[2] ** 2)
 
 
+def test_an_arm_that_can_be_calibrated_is_a_follower(monkeypatch):
+    monkeypatch.setattr(arms, "_registry", dict(arms._registry))
+    assert set(arms.followers()) == {"trace", "timestep", "constant"}
+
+    @weighting("mine")
+    class Mine:
+        def calibrate(self, factor, t, step): ...
+
+    assert "mine" in arms.followers()
+
+
+def test_settings_are_those_that_make_takes():
+    assert arms.settings_of("shuffled") == ["lam", "seed"]
+    assert arms.settings_of("baseline") == []
+
+
 def test_a_name_is_given_once():
     with pytest.raises(ValueError, match=r"^a weighting named 'barrier' exists already; choose another name$"):
         weighting("barrier")(object)

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from benchmarks.calibration import labels, page, plant
+from benchmarks.calibration import cells, labels, page, plant
 from benchmarks.calibration.__main__ import PAGE, RESULTS
 
 
@@ -20,6 +20,7 @@ def test_the_page_says_what_the_results_say(results):
 
 def test_false_words_are_rare_and_intervals_cover(results):
     """Three standard errors are allowed: among so many cells two would fail by chance."""
+    assert len(results["cells"]) == len(cells.SEEDS) * len(cells.CORRELATIONS) * len(plant.SHAPES)
     for name, rates in results["cells"].items():
         assert rates["experiments"] >= 2000, name
         error = 3 * math.sqrt(0.05 * 0.95 / rates["experiments"])
@@ -27,10 +28,11 @@ def test_false_words_are_rare_and_intervals_cover(results):
         assert rates["covered"] == pytest.approx(0.95, abs=error), name
 
 
-def test_the_detectable_effect_is_detected_in_four_of_five_normal_experiments(results):
-    for name, rates in results["cells"].items():
-        if "normal" in name:
-            assert rates["power"] == pytest.approx(0.8, abs=4 * math.sqrt(0.8 * 0.2 / rates["experiments"])), name
+def test_the_detectable_effect_is_detected_in_four_of_five_experiments_at_least(results):
+    """Three standard errors, and half of one for the simulation behind the effect itself."""
+    for name, rates in results["power"].items():
+        error = 3.5 * math.sqrt(0.8 * 0.2 / rates["experiments"])
+        assert min(rates["power"], rates["power_single"]) > 0.8 - error, name
 
 
 def test_planted_effects_get_the_right_pair_in_nine_of_ten_experiments(results):

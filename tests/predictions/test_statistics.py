@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from benchmarks.calibration import cells
+from benchmarks.calibration import cells, plant
 from predictions import statistics
 
 law = settings(deadline=None, max_examples=60)
@@ -134,7 +134,7 @@ def test_the_detectable_effect_grows_with_spread_margin_and_family():
     assert statistics.detectable_effect(9, 1.0, 0.7, 1) == pytest.approx(found + 0.7)
     critical = stats.t.ppf(0.975, 8)
     known = next(d for d in np.arange(0, 3, 0.01) if stats.nct.sf(critical, 8, 3 * d) >= 0.8)  # the t test's, sd known
-    assert known < found < 1.3 * known
+    assert known < found < 1.4 * known  # for tails heavier than normal, and a deviation that is itself uncertain
 
 
 def test_a_trend_is_the_change_along_the_line():
@@ -175,5 +175,10 @@ def test_nine_seeds_are_judged_at_the_stated_rates(shape):
     error = 3 * math.sqrt(0.05 * 0.95 / 2000)
     assert max(rates["false_effect"], rates["false_equivalence"], rates["false_either"]) < 0.05 + error
     assert rates["covered"] == pytest.approx(0.95, abs=error)
-    if shape == "normal":
-        assert rates["power"] == pytest.approx(0.8, abs=3 * math.sqrt(0.8 * 0.2 / 2000))
+
+
+@pytest.mark.parametrize("shape", [*plant.SHAPES, plant.UNSEEN])
+def test_the_detectable_effect_is_detected_in_four_of_five_experiments_whatever_their_law(shape):
+    rates = cells.power((9, shape, 0.9), 1000)
+    assert min(rates.values()) > 0.8 - 3 * math.sqrt(0.8 * 0.2 / 1000)
+    assert max(rates.values()) < 0.93  # normal values: 0.88, and three standard errors

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.calibration import labels
 from eisbach.errors import UserError
-from predictions import summary, verdict
+from predictions import statistics, summary, verdict
 from predictions.verdict import Tree
 from tests.predictions.conftest import CLEAN, planted
 
@@ -216,6 +216,87 @@ def with_kind(page, load_page, **changes):
 )
 def test_equivalence_and_non_inferiority(page, load_page, effect, kind, label):
     assert judged(with_kind(page, load_page, **kind), planted(barrier=effect)).effect_label == label
+
+
+@pytest.mark.parametrize("kind", [{"kind": "equivalence"}, {"kind": "noninferiority", "direction": "lower"}])
+@pytest.mark.parametrize("margin", [None, 0.5])
+def test_no_absence_is_supported_where_the_oracle_is_not_seen(page, load_page, kind, margin):
+    """A regime that cannot see effects says nothing for a claim that there is none, whatever the margin."""
+    plan = with_kind(page, load_page, metric="detail", margin=margin, **kind)
+    seen = judged(plan, with_detail(barrier=0.0))
+    assert seen.effect_label == "supported"
+    blind = judged(plan, with_detail(barrier=0.0, oracle=0.0))
+    assert (blind.effect_label, blind.p_holm) == ("inconclusive", 1)
+    assert blind.p < 0.05  # equivalent, had it been allowed to count
+    assert "the oracle's effect is not detected" in blind.reason
+    assert judged(plan, with_detail(barrier=2.0, oracle=0.0)).effect_label == "refuted"  # what is there needs no oracle
+
+
+@pytest.mark.parametrize("kind", [{"kind": "equivalence"}, {"kind": "noninferiority", "direction": "lower"}])
+def test_no_absence_is_supported_without_an_oracle(page, load_page, kind):
+    def without(*metrics):
+        table = with_detail(barrier=0.0)
+        return table[~((table["arm"] == "oracle") & table["metric"].isin(metrics))]
+
+    gated = with_kind(page, load_page, metric="detail", margin=0.5, **kind)
+    assert judged(gated, without("risk", "detail")).effect_label == "assay failed"
+    missing = judged(gated, without("detail"))
+    assert missing.effect_label == "inconclusive"
+    assert "no arm 'oracle@0.5' with metric 'detail'" in missing.reason
+    ungated = with_kind(page, load_page, metric="detail", margin=None, ungated="half of the gate", **kind)
+    found = judged(ungated, without("risk", "detail"))
+    assert (found.effect_label, "oracle@0.5" in found.reason) == ("not tested", True)
+
+
+def test_one_blind_metric_among_many_does_not_pass_as_seeing(page, load_page):
+    """An oracle that is seen at p = 0.03 on one of six metrics is what chance gives."""
+    shifted = planted(barrier=0.0).query("metric == 'risk'").assign(metric="detail")
+    oracle, baseline = shifted["arm"] == "oracle", shifted["arm"] == "baseline"
+    steps = np.where(np.arange(12) < 10, 1.0, -1.35) + 0.01 * np.arange(12)
+    shifted.loc[oracle, "value"] = shifted.loc[baseline, "value"].to_numpy() + steps
+    p = float(statistics.sign_flip_p(steps))
+    assert 0.05 / 6 < p < 0.05
+    first = {"kind": "equivalence", "metric": "detail", "margin": 0.5}
+    alone = with_kind(page, load_page, **first)
+    assert judged(alone, pd.concat([planted(), shifted])).effect_label == "supported"
+    hypotheses = page["claims"][0]["hypotheses"]
+    hypotheses += [hypotheses[0] | {"id": f"claim/{index}", "metric": f"detail {index}"} for index in range(5)]
+    more = [
+        planted(oracle=0.0, seed=index).query("metric == 'risk'").assign(metric=f"detail {index}") for index in range(5)
+    ]
+    found = judged(load_page(page), pd.concat([planted(), shifted, *more]))
+    assert found.effect_label == "inconclusive"
+    assert f"(p = {p:.3g}, " in found.reason
+    assert "over 6 metrics" in found.reason
+
+
+def test_what_a_statement_presupposes_must_be_shown_of_what_it_is_compared_with(page, load_page):
+    plan = with_kind(page, load_page, kind="equivalence", requires={"gap": 0.1})
+    table = planted(barrier=0.0)
+    baseline = table[(table["arm"] == "baseline") & (table["metric"] == "risk")]
+
+    def near(gap):
+        return judged(plan, pd.concat([table, baseline.assign(metric="gap", value=gap + 0.01 * np.arange(12))]))
+
+    assert near(0.0).effect_label == "supported"
+    for gap in (0.05, 0.3):  # a mean of 0.105 has seeds below 0.1 and is not shown to be there
+        found = near(gap)
+        assert found.effect_label == "not tested"
+        assert "gap of baseline is not shown to lie below 0.1" in found.reason
+    unmeasured = judged(plan, table)
+    assert (unmeasured.effect_label, "'gap'" in unmeasured.reason) == ("not tested", True)
+
+
+def test_one_regime_of_a_pattern_can_be_left_out_with_its_reason(page, load_page):
+    page["claims"][0]["hypotheses"] = page["claims"][0]["hypotheses"][:1]
+    page["claims"][0]["hypotheses"][0]["skip"] = {"toy/two": "no adapter is trained there"}
+    plan = load_page(page)
+    verdicts, _ = verdict.judge(plan, pd.concat([planted(), planted(regime="toy/two")]), CLEAN)
+    found = {(one.regime, one.run): one for one in verdicts}
+    assert found["toy/one", "short"].planned
+    left = found["toy/two", ""]
+    assert (left.planned, left.effect_label, left.reason) == (False, "not tested", "no adapter is trained there")
+    assert ("toy/two", "short") not in found
 
 
 def test_an_exact_statement_is_refuted_by_one_seed(page, load_page):

@@ -40,3 +40,13 @@ def test_within_and_between_tell_noises_from_prompts():
     within, between = diversity.within_and_between(np.repeat(prompts, 3, axis=1))
     assert within == 0
     assert between == pytest.approx(diversity.mean_distance(prompts[:, 0]))
+
+
+def test_the_gap_of_the_vendi_score_is_0_for_real_clips_and_grows_with_copies():
+    rng = np.random.default_rng(0)
+    real = rng.standard_normal((40, 6))
+    like_real = rng.standard_normal((5, 4, 6))
+    copies = np.repeat(like_real[:1], 5, axis=0)  # every prompt gets the same
+    assert diversity.vendi_gap(real[:20].reshape(4, 5, 6).swapaxes(0, 1), real[:20]) == pytest.approx(0)
+    assert diversity.vendi_gap(like_real, real) < 1 < 2 < diversity.vendi_gap(copies, real)
+    assert np.isnan(diversity.vendi_gap(like_real, real[:4]))

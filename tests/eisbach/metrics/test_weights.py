@@ -22,6 +22,7 @@ def test_weight_metrics_of_a_known_law():
     assert found["w_ratio/contrast_flat"] == pytest.approx(2)
     assert found["w_ratio_min_bin/contrast_flat"] == pytest.approx(2)
     assert found["w_spearman_t"] == pytest.approx(-1)
+    assert found["w_rise_share_t"] == 0
     assert found["w/t<0.2"] == pytest.approx(0.9 * 4 / 3)
     assert found["w/t>0.8"] == pytest.approx(0.1 * 4 / 3)
 
