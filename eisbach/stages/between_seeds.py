@@ -15,6 +15,7 @@ def main() -> None:
 
     params = load()
     seeds, arms = params.seeds, list(params.finetune.arms)
+    regime = tables.read(places.EVALUATION / str(seeds[0]) / "outcomes.parquet")["regime"].iat[0]
     compared = {}
     for arm in arms:
         heard = {seed: between_seeds.load(places.EVALUATION / str(seed) / between_seeds.FILE, arm) for seed in seeds}
@@ -23,7 +24,7 @@ def main() -> None:
     results = [
         outcomes.rows(
             compared[arm, one, other],
-            regime="small",
+            regime=regime,
             arm=arm,
             lam=params.finetune.lam(arm),
             adapter=params.finetune.adapter,

@@ -13,6 +13,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from eisbach import places
+from eisbach.adapters.merged import merged
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.data import latents
 from eisbach.errors import UserError
@@ -79,8 +80,7 @@ def adapt_and_sample(seed: int, archive: latents.Latents) -> None:
             adapters.save(arm, places.ADAPTERS / str(seed) / arm)
     asked, made = prompts(archive.split("heldout"), PROMPTS), {}
     for arm in ARMS:
-        adapters.activate(arm)
-        with torch.no_grad():
+        with torch.no_grad(), merged(adapters, arm):  # for every thread, where `activate` speaks for one
             made[arm] = generate(model, asked, NOISES, 2, 1.0, seed)
     (places.SAMPLES / str(seed)).mkdir(parents=True)
     save_file(made, places.SAMPLES / str(seed) / "samples.safetensors")
