@@ -2,10 +2,10 @@
 
 `python -m benchmarks.toys` from the project's root: both ways in one process on one thread, back to back, so that
 their ratio does not hang on how busy the machine is. Times are CPU seconds. The loop trains the same models by the
-same code, a stack of one each. `calls` is that loop with models as narrow as they go on one channel, one sample a batch: what
-calling costs where there is nothing to compute. The `rest` of the loop is arithmetic, which a stack does as well; a
-tenth of the loop is out of its reach where the rest is much more than that. The last column is the largest difference
-of any weight after the steps.
+same code, a stack of one each. `calls` is that loop with models as narrow as they go, on one channel, one
+sample a batch: what calling costs where there is nothing to compute. The `rest` of the loop is arithmetic, which the
+stack does as well: where it is more than a tenth of the loop, a ratio of ten asks for faster arithmetic, not for fewer
+calls. The last column is the largest difference of any weight after the steps.
 """
 
 import time
