@@ -37,13 +37,16 @@ def arms(settings: Toys) -> list[Arm]:
 
 
 def run(name: str, seeds: Sequence[int], settings: Toys) -> Tables:
-    """All arms of `seeds` in one regime under both optimizers, and adapters where the regime has a base."""
+    """All arms of `seeds` in one regime under its optimizers, and adapters where the regime has a base."""
     setting = Setting(name, list(seeds), settings)
-    adamw = arms(settings)
-    sgd = [arm for arm in adamw if arm.name in settings.sgd_arms and (math.isnan(arm.lam) or arm.lam == settings.lam)]
-    parts = [*setting.passes("adamw", adamw), *setting.passes("sgd", sgd)]
+    given = arms(settings)
+    single = [arm for arm in given if math.isnan(arm.lam) or arm.lam == settings.lam]
+    chosen = {"adamw": given, "sgd": [arm for arm in single if arm.name in settings.sgd_arms]}
+    if setting.regime.arms is not None:
+        chosen["adamw"] = [arm for arm in single if arm.name in setting.regime.arms]
+    parts = [part for optimizer in setting.regime.recipes for part in setting.passes(optimizer, chosen[optimizer])]
     if setting.regime.base is not None:
-        parts += [setting.adapted(kind) for kind in KINDS]
+        parts += setting.adapted()
     tables = {table: pd.concat([part[table] for part in parts], ignore_index=True) for table in parts[0]}
     return outcomes.without_diverged(tables)
 
@@ -99,7 +102,7 @@ class Setting:
             start = beginning(network, self.seeds, len(followers))
             yield self._trained(network, start, stack, recipe, "full", lambda step: None)
 
-    def adapted(self, kind: str) -> Tables:
+    def adapted(self) -> Iterator[Tables]:
         """Baseline and barrier as adapters on a base of another law, one base a seed, shared by the two arms."""
         recipe, network = self.regime.recipes["adamw"], self.regime.network
         plain = Stack([Arm("baseline")], self.seeds)
@@ -108,13 +111,14 @@ class Setting:
         for step in train(network, self.regime.base(), plain, start, recipe, self.lengths["converged"]):
             base, lost = step.weights, step.lost
         stack = Stack([Arm("baseline"), Arm("barrier", self.settings.lam)], self.seeds)
-        adapted = Adapted(network, base, kind)
-        adapters = adapted.beginning(self.seeds, len(stack.arms), RANK)
-        return self._trained(adapted, adapters, stack, recipe, kind, lambda step: None, lost)
+        for kind in KINDS:
+            adapted = Adapted(network, base, kind)
+            adapters = adapted.beginning(self.seeds, len(stack.arms), RANK)
+            yield self._trained(adapted, adapters, stack, recipe, kind, lambda step: None, lost)
 
     def _trained(
         self,
-        network: Network | Adapted,
+        network: Network,
         weights: Weights,
         stack: Stack,
         recipe: Recipe,
@@ -139,7 +143,7 @@ class Setting:
                         found[table].append(rows)
         return {table: pd.concat(rows, ignore_index=True) for table, rows in found.items()}
 
-    def _curve(self, network: Network | Adapted, weights: Weights, stack: Stack, facts: dict) -> pd.DataFrame:
+    def _curve(self, network: Network, weights: Weights, stack: Stack, facts: dict) -> pd.DataFrame:
         loss, excess = excess_by_class(network, weights, self.held, every_nth=4)
         run = "short" if facts["step"] <= self.lengths["short"] else "converged"
         who = outcomes.models(stack.arms, self.seeds).assign(**facts, run=run)
@@ -151,7 +155,7 @@ class Setting:
         )
 
     def _measured(
-        self, network: Network | Adapted, weights: Weights, stack: Stack, recipe: Recipe, facts: dict, lost: Tensor
+        self, network: Network, weights: Weights, stack: Stack, recipe: Recipe, facts: dict, lost: Tensor
     ) -> Tables:
         measured = measure(network, weights, self.held)
         found = outcomes.of_heldout(measured, self.held) | {"diverged": lost.flatten().double()}

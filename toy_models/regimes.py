@@ -11,6 +11,7 @@ from eisbach.errors import UserError
 from eisbach.params import Toys
 from eisbach.weighting import followers, names
 from toy_models import densities, trajectories
+from toy_models.dit import Dit
 from toy_models.ensemble import Recipe
 from toy_models.mixture import Mixture
 from toy_models.networks import Mixer, Mlp, Network
@@ -22,10 +23,11 @@ ANALYTIC = "analytic"
 class Regime:
     law: Callable[[], Mixture]
     network: Network
-    recipes: dict[str, Recipe]  # by optimizer
+    recipes: dict[str, Recipe]  # by optimizer: adamw, and sgd where it is trained too
     short: int
     converged: int
     base: Callable[[], Mixture] | None = None  # the law on which the bases of adapters are trained, where there are any
+    arms: tuple[str, ...] | None = None  # those trained, at one lambda; None: all of the settings
 
 
 SGD_CLIP = 10.0  # above 99 in 100 of the baseline's gradients on `c2`, and all in the other regimes
@@ -39,13 +41,26 @@ def plane(law: Callable[[], Mixture]) -> Regime:
 def curves(channels: int) -> Regime:
     recipes = {"adamw": Recipe("adamw", 4e-3, batch=32), "sgd": Recipe("sgd", 5e-3, batch=32, clip=SGD_CLIP)}
     network = Mixer(channels, 16, width=48)
-    base = (lambda: trajectories.curves(channels, centres=(0.3, 0.7), width=0.6)) if channels == 2 else None
+    base = wide if channels == 2 else None
     return Regime(lambda: trajectories.curves(channels), network, recipes, short=100, converged=1000, base=base)
+
+
+def wide() -> Mixture:
+    """The law of the bases of adapters: wider bursts at other places."""
+    return trajectories.curves(2, centres=(0.3, 0.7), width=0.6)
+
+
+def transformer() -> Regime:
+    """Two-channel curves by a tiny DiT, for what hangs on adapters: the gate's arms in full, then LoRA and DoRA."""
+    recipes = {"adamw": Recipe("adamw", 1e-2, batch=16)}
+    gate = ("baseline", "barrier", "constant", "oracle")
+    return Regime(lambda: trajectories.curves(2), Dit(2, 16, width=16), recipes, 100, 600, base=wide, arms=gate)
 
 
 REGIMES = {
     **{f"densities/{name}": plane(law) for name, law in densities.LAWS.items()},
     **{f"trajectories/c{channels}": curves(channels) for channels in (2, 32)},
+    "trajectories/dit": transformer(),
 }
 
 

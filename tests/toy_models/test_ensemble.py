@@ -9,6 +9,7 @@ from eisbach.objective import objective
 from eisbach.weighting import followers
 from toy_models import densities, gradients, trajectories
 from toy_models.arms import Arm, Stack
+from toy_models.dit import Dit
 from toy_models.draws import TOGETHER, draws
 from toy_models.ensemble import Recipe, beginning, clip, optimiser, train
 from toy_models.mixture import NULL
@@ -17,6 +18,7 @@ from toy_models.regimes import REGIMES
 
 PLANE = (Mlp(1, 2, width=8), densities.eight_gaussians())
 CURVES = (Mixer(3, 6, width=8), trajectories.curves(3, length=6))
+TOKENS = (Dit(3, 6, width=8), trajectories.curves(3, length=6))
 FREE = [Arm("baseline"), Arm("barrier", 0.5), Arm("shuffled", 0.5), Arm("inverse", 0.5), Arm("oracle", 0.5)]
 FREE += [Arm("attached", 0.5), Arm("min_snr"), Arm("logit_normal"), Arm("edm2")]
 SMALL = Recipe(lr=1e-2, batch=6)
@@ -40,7 +42,7 @@ def followed(stack, problem=PLANE, steps=5):
     return stack
 
 
-@pytest.mark.parametrize("problem", [PLANE, CURVES], ids=["mlp", "mixer"])
+@pytest.mark.parametrize("problem", [PLANE, CURVES, TOKENS], ids=["mlp", "mixer", "dit"])
 def test_a_model_alone_is_the_model_in_the_stack(problem):
     """Bit for bit at these widths; benchmarks/toys measures the largest difference at the regimes' own."""
     seeds = [1000, 1001, 1002]

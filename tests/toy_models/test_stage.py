@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 KEYS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric"]
 TINY = Toys(
     seeds=[1000, 1001],
-    regimes=["analytic", "densities/two_moons", "trajectories/c2"],
+    regimes=["analytic", "densities/two_moons", "trajectories/c2", "trajectories/dit"],
     arms=["baseline", "barrier", "constant", "trace", "timestep", "shuffled", "inverse", "oracle", "attached"],
     sgd_arms=["baseline", "barrier", "constant"],
     length=0.005,
@@ -49,12 +49,24 @@ def test_outcomes_keep_the_contract(tables):
     assert outcomes["seed"].dtype == "int64"
     assert outcomes["value"].dtype == outcomes["lam"].dtype == "float64"
     assert set(outcomes["run"]) == {"short", "converged"}
-    full = outcomes[(outcomes["adapter"] == "full") & outcomes["regime"].ne("analytic")]
+    full = outcomes[(outcomes["adapter"] == "full") & ~outcomes["regime"].isin(["analytic", "trajectories/dit"])]
     assert set(full["arm"]) == set(TINY.arms)
     assert set(full.loc[full["optimizer"] == "sgd", "arm"]) == set(TINY.sgd_arms)
-    every = outcomes[outcomes["regime"] == "trajectories/c2"].groupby([*KEYS[1:6]], dropna=False)["metric"].nunique()
+    every = outcomes[outcomes["regime"].str.startswith("trajectories/")]
+    every = every.groupby([*KEYS[:6]], dropna=False)["metric"].nunique()
     assert every.nunique() == 1  # every arm has every metric
-    assert set(outcomes.loc[outcomes["regime"] == "trajectories/c2", "adapter"]) == {"full", *adapters.KINDS}
+    for regime in ("trajectories/c2", "trajectories/dit"):
+        assert set(outcomes.loc[outcomes["regime"] == regime, "adapter"]) == {"full", *adapters.KINDS}
+
+
+def test_the_transformer_has_what_the_gate_and_the_adapters_claim_ask_for(tables):
+    outcomes = tables["outcomes"]
+    found = outcomes[outcomes["regime"] == "trajectories/dit"].groupby("adapter")["arm"].unique().map(set).to_dict()
+    adapted = {"baseline", "barrier"}
+    assert found == {"full": {*adapted, "constant", "oracle"}, "lora": adapted, "dora": adapted}
+    asked = outcomes[(outcomes["regime"] == "trajectories/dit") & (outcomes["metric"] == "pca_area")]
+    assert set(asked.loc[asked["arm"] == "barrier", "lam"]) == {TINY.lam}
+    assert (asked["value"] > 0).all()
 
 
 def test_the_contracts_metrics_exist(tables):
