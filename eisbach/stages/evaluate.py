@@ -15,7 +15,7 @@ def main() -> None:
     from eisbach.data import latents
     from eisbach.errors import UserError
     from eisbach.generate import prompts
-    from eisbach.metrics import alignment, gradients, loss_by_t, outcomes, structure, weights
+    from eisbach.metrics import alignment, loss_by_t, outcomes, structure, weights
     from eisbach.metrics.embedders import clap
     from eisbach.params import load
     from eisbach.progress import track
@@ -48,8 +48,6 @@ def main() -> None:
     losses, measured, results = [], [], []
     for arm in track(params.finetune.arms, f"evaluate seed {seed}", len(params.finetune.arms)):
         adapters.load(arm, places.ADAPTERS / str(seed) / arm)
-        given = (model, adapters, arm, archive.split("finetune"), params.finetune, params.finetune.lam(arm), seed)
-        turned = gradients.cosines(*given) if params.finetune.arms[arm].weighting == "barrier" else {}
         with merged(adapters, arm):
             table = census.census(model, grid, times, params.census.lam, settings.seed)
         losses.append(table.assign(arm=arm))
@@ -80,7 +78,7 @@ def main() -> None:
             values["alignment/clap"] = evaluate.clap_alignment(grouped["clap"], texts)
         results.append(
             outcomes.rows(
-                values | turned,
+                values,
                 regime="small",
                 arm=arm,
                 lam=params.finetune.lam(arm),
@@ -90,6 +88,15 @@ def main() -> None:
                 seed=seed,
             )
         )
+
+    from eisbach.metrics import gradients
+
+    for arm in (name for name, plan in params.finetune.arms.items() if plan.weighting == "barrier"):
+        adapters.load(arm, places.ADAPTERS / str(seed) / arm)
+        lam = params.finetune.lam(arm)
+        turned = gradients.cosines(model, adapters, arm, archive.split("finetune"), params.finetune, lam, seed)
+        which = {"regime": "small", "arm": arm, "lam": lam, "adapter": params.finetune.adapter}
+        results.append(outcomes.rows(turned, **which, optimizer="adamw", run="short", seed=seed))
 
     folder, label = places.EVALUATION / str(seed), {"seed": seed, "regime": "small"}
     tables.write(folder / "losses.parquet", pd.concat(losses).assign(**label))
