@@ -75,6 +75,18 @@ def check(table: pd.DataFrame) -> None:
         )
 
 
+def check_seeds(rows: pd.DataFrame) -> None:
+    """Raise UserError naming two seeds that agree in every number of one regime and run: one run under two names."""
+    wide = rows.set_index(KEY)["value"].unstack("seed")
+    copies = wide.columns[wide.T.duplicated()]
+    if len(copies):
+        original = next(seed for seed in wide if wide[seed].equals(wide[copies[0]]))
+        raise UserError(
+            f"seeds {original} and {copies[0]} of regime '{rows['regime'].iloc[0]}' agree in all {len(wide)} numbers: "
+            "one run under two names counts once; run the seed itself, or take it out"
+        )
+
+
 def _name(row: pd.Series) -> str:
     return ", ".join(f"{key} {row[key]}" for key in KEY)
 

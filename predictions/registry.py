@@ -99,6 +99,9 @@ def _of_one(registry: Registry, hypothesis: Hypothesis) -> list[str]:
             arm(text)
         except ValueError as error:
             faults.append(f"{error} ({hypothesis.id})")
+    if not hypothesis.against_metric:
+        both = sorted({*hypothesis.arms, *hypothesis.controls} & set(hypothesis.against))
+        faults += [f"{text} stands on both sides of {hypothesis.id}" for text in both]
     if hypothesis.kind == "trend":
         faults += [f"{text} has no lambda ({hypothesis.id})" for text in hypothesis.arms if "@" not in text]
     known = {other.id: other for _, other in registry.hypotheses}

@@ -45,16 +45,19 @@ def _averages(n: int) -> np.ndarray:
 def sign_flip_p(values: np.ndarray, center: float | np.ndarray = 0.0, alternative: str = "two-sided") -> np.ndarray:
     """P value of a sign-flip test of symmetry about `center`, `[...]`; `alternative` "greater", "less", "two-sided".
 
-    Never 0: its least value is 2^-n, twice that when two-sided. Sums that differ from 0 by rounding count as ties.
+    Never 0: its least value is 2^-n, twice that when two-sided. Sums that differ from 0 by rounding count as ties. 1
+    where a value is not finite: every comparison with it is false, and the share of none would look like evidence.
     """
     moved = np.asarray(values, np.float64) - np.asarray(center, np.float64)[..., None]
     members = subsets(moved.shape[-1])
-    sums = moved @ members
+    with np.errstate(invalid="ignore"):
+        sums = moved @ members
     tie = 1e-12 * np.abs(moved).sum(-1, keepdims=True)
     total = members.shape[1] + 1
     greater = (1 + (sums <= tie).sum(-1)) / total
     less = (1 + (sums >= -tie).sum(-1)) / total
-    return {"greater": greater, "less": less, "two-sided": np.minimum(1, 2 * np.minimum(greater, less))}[alternative]
+    found = {"greater": greater, "less": less, "two-sided": np.minimum(1, 2 * np.minimum(greater, less))}[alternative]
+    return np.where(np.isfinite(moved).all(-1), found, 1.0)
 
 
 def least_p(n: int) -> float:

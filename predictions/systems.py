@@ -1,13 +1,16 @@
 """Systems under test: whatever has a velocity and clean samples, so that one battery of properties runs on all.
 
-The closed-form mixture, a toy trained here, and the small Stable Audio 3 are made by `analytic`, `toys` and `small`.
+The closed-form mixture, a toy trained here, the small Stable Audio 3 and the released Medium are made by `analytic`,
+`toys`, `small` and `medium`.
 """
 
+import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from eisbach import flow
 from eisbach.seeds import torch_generator
@@ -77,39 +80,64 @@ def toys(samples: int = 16, seed: int = 1000, steps: int = 150) -> System:
     return System("toys", clean.float(), [CLASSES[label] for label in labels.tolist()], velocity, ground=0.5)
 
 
-def small(samples: int = 6, seconds: float = 5.0) -> System:
-    """The shipped base without a prompt, on chords that the codec encodes: even ones are flat, odd ones swell."""
+def small() -> System:
+    """The shipped base."""
+    from eisbach.models import small as shipped
+
+    return of_model("small", shipped.load())
+
+
+MEDIUM = "EISBACH_MEDIUM"  # the environment variable that names the released checkpoint's folder
+
+
+def medium() -> System:
+    """Stable Audio 3 Medium from the folder that the environment names; see `missing`."""
+    from eisbach.models import sa3
+
+    return of_model("medium", sa3.load(os.environ[MEDIUM]))
+
+
+def of_model(name: str, model: nn.Module, samples: int = 6, seconds: float = 5.0) -> System:
+    """A Stable Audio 3 without a prompt, on chords that its codec encodes: even ones are flat, odd ones swell."""
     import pandas as pd
 
     from eisbach.data.latents import Latents
-    from eisbach.models import small as shipped
     from eisbach.models.velocity import unconditional
 
-    model = shipped.load()
     rate, hop = model.pretransform.sample_rate, model.pretransform.downsampling_ratio
     length = int(seconds * rate) // hop
     time = torch.arange(length * hop) / rate
     classes = ["flat", "contrast"] * (samples // 2)
     audio = []
-    for index, name in enumerate(classes):
+    for index, kind in enumerate(classes):
         chord = sum(torch.sin(2 * torch.pi * 110 * 2 ** (step / 12) * time) for step in (index, index + 4, index + 7))
-        level = torch.ones_like(time) if name == "flat" else 10 ** (-1.5 * (1 - time / time[-1]))
+        level = torch.ones_like(time) if kind == "flat" else 10 ** (-1.5 * (1 - time / time[-1]))
         audio.append((0.1 * level * chord).expand(2, -1))
     with torch.no_grad():
         clean = model.pretransform.encode(torch.stack(audio))
-    tokens = torch.zeros(samples, 2, 384)
+    tokens = torch.zeros(samples, 2, model.conditioner.conditioners["prompt"].dim)
     clips = Latents(
         pd.DataFrame({"seconds": [seconds] * samples}),
         clean,
-        torch.ones(samples, length, dtype=torch.bool),
+        torch.ones(samples, clean.shape[-1], dtype=torch.bool),
         tokens.half(),
         torch.ones(samples, 2, dtype=torch.bool),
         tokens[:, 0],
     )
     return System(
-        "small", clean, classes, lambda noisy, t, rows: unconditional(model, noisy, t, clips.rows(rows)), ground=0.7
+        name, clean, classes, lambda noisy, t, rows: unconditional(model, noisy, t, clips.rows(rows)), ground=0.7
     )
 
 
-SYSTEMS: dict[str, Callable[[], System]] = {"analytic": analytic, "toys": toys, "small": small}
-NOT_HERE = {"medium": "Stable Audio 3 Medium needs its released weights and a loader for them; neither is here"}
+SYSTEMS: dict[str, Callable[[], System]] = {"analytic": analytic, "toys": toys, "small": small, "medium": medium}
+
+
+def missing(name: str) -> str:
+    """Why a system cannot be made here, empty where it can."""
+    if name != "medium":
+        return ""
+    if importlib.util.find_spec("eisbach.models.sa3") is None:
+        return "there is no loader of released checkpoints, eisbach.models.sa3"
+    if not os.environ.get(MEDIUM):
+        return f"the weights of Stable Audio 3 Medium are not in the package; name their folder: {MEDIUM}=FOLDER"
+    return ""

@@ -15,7 +15,7 @@ import pandas as pd
 from predictions import assay, judgement, statistics, wording
 from predictions.claim import Arm, Claim, Hypothesis, Registry, arm
 from predictions.judgement import ASSAY_FAILED, INCONCLUSIVE, NOT_TESTED, REFUTED, SUPPORTED, Evidence
-from predictions.outcomes import Missing, paired, seed_values
+from predictions.outcomes import Missing, check_seeds, paired, seed_values
 
 LABELLERS = {
     "equivalence": judgement.equivalence_label,
@@ -115,7 +115,7 @@ def judge(
 
     `counterexamples`: (search, regime) -> what `predictions.counterexample` found, with `found` and `tried`.
     `unfit`: metric -> why it carries no verdict on regimes of sound.
-    Raises UserError when arms that are to be paired do not have the same seeds.
+    Raises UserError when arms that are to be paired do not have the same seeds, or two seeds are copies of one.
     """
     verdicts, gates = [], {}
     for pattern, plan in registry.regimes.items():
@@ -156,6 +156,7 @@ def _judge_run(
     if rows.empty:
         reason = f"no table has outcomes of regime '{regime}', run '{run}'"
         return [_verdict(claim, hypothesis, regime, run, NOT_TESTED, reason) for claim, hypothesis in planned], None
+    check_seeds(rows)
     rows, status, status_reason = _seeds_that_count(registry, plan.seeds, rows, tree)
     gate = assay.gate(_of(rows, "adamw", plan.adapter), plan.gate) if plan.gate else None
     blind = _blind(rows, [hypothesis for _, hypothesis in planned], plan.adapter)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from predictions.report.looks import LABELS, REGIMES, sign
 
-DECIDING = (
-    "primary",
-    "",
-)  # families of hypotheses by which a claim stands or falls; exact and universal ones have none
+# Families of hypotheses by which a claim stands or falls; exact ones and wholes have none, and of universal ones those
+# that say what the paper says. One counterexample to a stronger sentence is reported beside the claim.
+DECIDING = ("primary", "")
 NOT_CLAIMED = "not claimed"
 
 
@@ -49,6 +48,7 @@ class Claim:
     place: str
     lines: tuple[Line, ...]
     untested: tuple[str, ...]  # families on which nothing that was planned could be tested
+    wordings: tuple[tuple[str, int], ...]  # labels of universal statements that say more than the claim
     hypotheses: tuple[Hypothesis, ...]
 
     @property
@@ -82,7 +82,7 @@ def _claim(number: int, claim: dict) -> Claim:
     verdicts = claim["verdicts"]
     planned = [verdict for verdict in verdicts if verdict["planned"]]
     deciding = [verdict for verdict in planned if verdict["family"] in DECIDING] or planned
-    families = sorted({family(verdict) for verdict in planned}, key=order)
+    families = sorted({family(verdict) for verdict in deciding}, key=order)
     lines = [_line(name, [verdict for verdict in deciding if family(verdict) == name]) for name in families]
     tested = [line for line in lines if line and any(label != "not tested" for label, _ in line.labels)]
     ids = dict.fromkeys(verdict["hypothesis"] for verdict in verdicts)
@@ -93,6 +93,7 @@ def _claim(number: int, claim: dict) -> Claim:
         claim["place"],
         tuple(tested),
         tuple(name for name in families if name not in {line.family for line in tested}),
+        _counted(one["effect_label"] for one in planned if one["kind"] == "universal" and one not in deciding),
         tuple(_hypothesis(name, [verdict for verdict in verdicts if verdict["hypothesis"] == name]) for name in ids),
     )
 

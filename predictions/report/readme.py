@@ -76,6 +76,8 @@ def table(kept: dict) -> str:
             found.append(f"{regime_name(line.family)}: {words(line.labels)}{mechanism}")
         if claim.untested:
             found.append(f"not tested: {', '.join(map(regime_name, claim.untested))}")
+        if claim.wordings:
+            found.append(f"beside it, stronger wordings, by one input each: {words(claim.wordings)}")
         cell = "<br>".join(markdown(one) for one in found) or "not tested"
         lines.append(f"| **{markdown(claim.id)}**: {markdown(claim.sentence)} | {cell} | `dvc repro verify` |")
     judged = [one for claim in kept["claims"] for one in claim["verdicts"] if one["effect_label"] != "not tested"]

@@ -62,6 +62,7 @@ def test_the_head_of_the_registry_explains_every_kind():
         (lambda page: hypothesis(page, 0)["regimes"].append("moon"), "'moon', which is no regime"),
         (lambda page: hypothesis(page, 1)["skip"].update({"real/one": "not there"}), "'real/one', which is no regime"),
         (lambda page: hypothesis(page, 1).update(requires={"risk": 1.0}), "'requires' means nothing to kind bound"),
+        (lambda page: hypothesis(page, 0).update(against=["barrier@0.5"]), "barrier@0.5 stands on both sides of claim"),
         (lambda page: page["regimes"]["real"].update(gate=""), "'real' has no gate"),
         (lambda page: page.pop("confirmatory"), "confirmatory"),
     ],

@@ -1,4 +1,7 @@
-"""One battery for every system: what must hold for the barrier on any model. `pytest --system analytic|toys|small`."""
+"""One battery for every system: what must hold for the barrier on any model.
+
+`pytest --system analytic|toys|small`, and `EISBACH_MEDIUM=FOLDER pytest --system medium` for the released checkpoint.
+"""
 
 import pytest
 import torch
@@ -7,7 +10,8 @@ from hypothesis import strategies as st
 
 from eisbach.barrier import barrier_factor, barrier_weight, position_energy
 from eisbach.objective import per_sample_loss
-from predictions.systems import NOT_HERE, SYSTEMS
+from predictions import systems
+from predictions.systems import SYSTEMS
 
 law = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 times = st.floats(0, 1, width=32)
@@ -15,14 +19,14 @@ lams = st.floats(0, 0.99)
 seeds = st.integers(0, 2**32 - 1)
 
 
-@pytest.fixture(scope="session", params=[*SYSTEMS, *NOT_HERE])
+@pytest.fixture(scope="session", params=SYSTEMS)
 def system(request):
     """Built once a run, before any property draws its first example."""
     wanted = request.config.getoption("--system")
     if wanted not in ("all", request.param):
         pytest.skip(f"--system {wanted}")
-    if request.param in NOT_HERE:
-        pytest.skip(NOT_HERE[request.param])
+    if reason := systems.missing(request.param):
+        pytest.skip(reason)
     return SYSTEMS[request.param]()
 
 
@@ -109,6 +113,25 @@ def test_what_is_masked_changes_no_bit(system, t, seed, data):
     spoiled = torch.where(mask.unsqueeze(1), output, torch.tensor(data.draw(st.sampled_from([1e30, float("nan")]))))
     assert torch.equal(barrier_weight(spoiled, mask), barrier_weight(output, mask))
     torch.testing.assert_close(barrier_weight(output, mask), barrier_weight(output[..., :cut]), rtol=1e-9, atol=0)
+
+
+def test_what_is_missing_says_what_to_do(monkeypatch):
+    monkeypatch.delenv(systems.MEDIUM, raising=False)
+    assert [name for name in SYSTEMS if systems.missing(name)] == ["medium"]
+    monkeypatch.setattr(systems.importlib.util, "find_spec", lambda name: object())  # the loader is there
+    assert f"{systems.MEDIUM}=FOLDER" in systems.missing("medium")
+    monkeypatch.setenv(systems.MEDIUM, "somewhere")
+    assert systems.missing("medium") == ""
+
+
+def test_a_released_checkpoint_makes_a_system(request):
+    """At the widths of a test: its velocity is untrained, but its shapes, classes and conditions are the real ones."""
+    pytest.importorskip("eisbach.models.sa3")
+    system = systems.of_model("medium", request.getfixturevalue("released_model"))
+    output, target = system.at(0.5, every(system), 0)
+    assert output.shape == target.shape == system.clean.shape
+    assert torch.isfinite(barrier_weight(output)).all()
+    assert set(system.classes) == {"flat", "contrast"}
 
 
 def test_the_exact_weight_rises_with_contrast_where_little_noise_is_left():

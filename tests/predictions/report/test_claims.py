@@ -31,6 +31,16 @@ def test_only_deciding_hypotheses_make_a_claims_line():
     assert len(claim.hypotheses) == 2
 
 
+def test_one_counterexample_to_a_stronger_wording_stands_beside_the_claim_and_does_not_turn_it():
+    stronger = verdict("refuted", "analytic", kind="universal", family="secondary", hypothesis="c/always")
+    claim = of(verdict("supported"), stronger)
+    assert (claim.overall, claim.wordings) == ("supported", (("refuted", 1),))
+    assert claim.untested == ()  # nothing that decides was planned on the closed form
+    own_words = stronger | {"family": ""}
+    assert of(verdict("supported"), own_words).overall == "mixed"
+    assert of(verdict("supported"), own_words).wordings == ()
+
+
 def test_undecided_does_not_hide_what_is_decided():
     assert of(verdict("supported"), verdict("inconclusive", "analytic")).overall == "supported"
     assert of(verdict("inconclusive"), verdict("assay failed", "analytic")).overall == "inconclusive"
