@@ -42,8 +42,20 @@ class Samples:
         return [[one.sound.slow for one in group] for group in self.heard]
 
 
+def compared(archive: Latents) -> Latents:
+    """The clips that samples are compared with, in the order of the reference's vectors: all but the base's."""
+    return archive.rows(torch.from_numpy((archive.clips["split"] != "base").to_numpy().nonzero()[0]))
+
+
 def real(archive: Latents, vectors: Mapping[str, np.ndarray], scale: structure.Scale, embedders: list[str]) -> Real:
-    """`vectors` are of all the archive's clips, in its order; probes are fitted on those of the fine-tuning."""
+    """`vectors` are of all of `archive`, in its order; probes are fitted on the clips of the fine-tuning.
+
+    Raises UserError when they are of another number of clips.
+    """
+    if odd := [len(x) for x in vectors.values() if len(x) != len(archive)]:
+        raise UserError(
+            f"the reference is of {odd[0]} clips, the archive has {len(archive)}; run `dvc repro reference`"
+        )
     split = archive.clips["split"].to_numpy()
     heldout, training = ({name: x[split == part] for name, x in vectors.items()} for part in ("heldout", "finetune"))
     captions = archive.pooled.double().numpy()[split == "finetune"]

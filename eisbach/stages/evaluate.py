@@ -22,7 +22,7 @@ def main() -> None:
     seed = int(sys.argv[1])
     params = load()
     settings = params.evaluate
-    archive = latents.load(places.ARCHIVE)
+    archive = evaluate.compared(latents.load(places.ARCHIVE))
     heldout = archive.split("heldout")
     grid, asked = evaluate.heldout_grid(heldout, settings, seed), prompts(heldout, params.generate.prompts)
     with_clap = clap.Clap(settings.clap) if settings.clap else None

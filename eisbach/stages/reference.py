@@ -17,7 +17,7 @@ def main() -> None:
     params = load()
     settings = params.evaluate
     codec = loading.base(params).pretransform
-    archive = latents.load(places.ARCHIVE)
+    archive = evaluate.compared(latents.load(places.ARCHIVE))
     listeners = hearing.embedders(settings.embedders, clap.Clap(settings.clap) if settings.clap else None)
     clips = track(hearing.cut(archive.latents, archive.mask), "reference", len(archive))
     heard = [hearing.hear(codec, clip, listeners) for clip in clips]

@@ -66,10 +66,12 @@ class Musicnn(nn.Module):
         kernel = getattr(self, f"conv2d{suffix}_kernel").permute(3, 2, 0, 1)
         extra = kernel.shape[2] - 1  # an even kernel's odd frame goes to the end, as TensorFlow has it
         x = functional.pad(x, (0, 0, extra // 2, extra - extra // 2))
-        y = functional.conv2d(x, kernel, getattr(self, f"conv2d{suffix}_bias"))
-        # The normalisation is monotone in each filter, falling where gamma is negative: the maximum is taken before it.
-        rising = getattr(self, f"batch_normalization_{place + 1}_gamma").view(-1, 1) >= 0
-        return self._normalised(torch.where(rising, y.amax(3), y.amin(3)).relu(), f"_{place + 1}")
+        # What follows is monotone in each filter, falling where gamma is negative: such a filter's minimum is its
+        # negative's maximum, and the maximum may come first, when there is less left to work on.
+        sign = torch.where(getattr(self, f"batch_normalization_{place + 1}_gamma") < 0, -1.0, 1.0)
+        bias = getattr(self, f"conv2d{suffix}_bias")
+        y = functional.conv2d(x, sign.view(-1, 1, 1, 1) * kernel, sign * bias).amax(3)
+        return self._normalised((sign.view(-1, 1) * y).relu(), f"_{place + 1}")
 
     def _dense_in_time(self, x: Tensor, place: int) -> Tensor:
         """Seven frames, all channels: [P, C, T] -> [P, 64, T]."""

@@ -173,6 +173,13 @@ def test_a_diverged_adapter_is_named(place, monkeypatch):
         run(evaluate, monkeypatch, 0)
 
 
+def test_a_reference_of_other_clips_is_named(place, monkeypatch, archive):
+    run(reference, monkeypatch)
+    latents.save(places.ARCHIVE, archive.rows(torch.arange(21)))
+    with pytest.raises(UserError, match="the reference is of 16 clips, the archive has 14; `dvc repro reference`"):
+        run(evaluate, monkeypatch, 0)
+
+
 def test_what_lies_behind_a_clip_s_end_is_no_sound(place, monkeypatch, archive):
     """Padding of real clips, and of samples for prompts that are shorter, may hold anything."""
     lengths = torch.tensor([8 if value < 0.5 else 12 for value in archive.clips["contrast"]])
