@@ -207,8 +207,8 @@ def _gradients(
         records[arm] = {
             "step": step,
             "arm": arm,
-            "objective": total.item(),
             "clip_id": names,
+            "objective": total.item(),
             "t": shared.t,
             **telemetry,
         }
