@@ -24,7 +24,7 @@ def write(
     folder: Path,
     steps: int,
 ) -> None:
-    """One FLAC per arm and prompt, `<steps done>-<arm>-<prompt>.flac`, each written whole or not at all.
+    """One FLAC per arm and prompt, `<arm>/<steps done>-<prompt>.flac`, each written whole or not at all.
 
     Prompts are `preview_prompts` held-out captions, evenly spaced over contrast; sampling is that of `generate`.
     """
@@ -36,6 +36,6 @@ def write(
         for place, latents in enumerate(made):
             with torch.no_grad():
                 audio = model.pretransform.decode(latents)[0]
-            with replacing(folder / f"{steps:06d}-{arm}-{place:02d}.flac") as temporary:
+            with replacing(folder / arm / f"{steps:06d}-{place:02d}.flac") as temporary:
                 samples = audio.T.clamp(-1, 1).numpy()
                 soundfile.write(temporary, samples, model.sample_rate, format="FLAC")

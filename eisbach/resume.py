@@ -97,7 +97,7 @@ class Run:
             tensors |= checkpoint.optimizer_tensors(self.optimizers[arm], f"optimizers.{arm}.")
             if hasattr(weighting, "state_dict"):
                 tensors |= {f"weightings.{arm}.{name}": tensor for name, tensor in weighting.state_dict().items()}
-        checkpoint.save(path, tensors, {"config": self.settings, "step": step})
+        checkpoint.save(path, tensors, {"config": self.settings, "step": step, "columns": list(self.history)})
 
     def restore(self, path: Path) -> int:
         """Take up what `save` wrote and return its step, 0 where nothing was saved. Raises UserError for a run of
@@ -112,7 +112,7 @@ class Run:
             checkpoint.restore_optimizer(self.optimizers[arm], tensors, f"optimizers.{arm}.")
             if hasattr(weighting, "load_state_dict"):
                 weighting.load_state_dict(_under(tensors, f"weightings.{arm}."))
-        self.history = {key: list(column.unbind()) for key, column in _under(tensors, "records.").items()}
+        self.history = {key: list(tensors[f"records.{key}"].unbind()) for key in facts["columns"]}
         self.validations = _under(tensors, "validations.")
         return facts["step"]
 

@@ -51,7 +51,7 @@ def finetune(
     Raises UserError when that file belongs to other settings, data or base, and, naming arm, step and clips, when a
     loss or a gradient is not finite: no optimiser has moved in that step.
     """
-    leaders = _leaders(weightings, settings)
+    leaders = followed(weightings, settings)
     optimizers = {arm: _optimizer(adapters, arm, weightings[arm], settings) for arm in weightings}
     watched = validation.clips(heldout, settings) if settings.validate_every else None
     config = resume.config(adapters.dit, data, settings, weightings, seed, watched)
@@ -111,6 +111,22 @@ def passes(
 def _cores(dit: nn.Module) -> int:
     """How many passes run side by side: one a core, or one where another device does the work."""
     return torch.get_num_threads() if next(dit.parameters()).device.type == "cpu" else 1
+
+
+def followed(weightings: Mapping[str, Weighting], settings: Finetune) -> dict[str, str]:
+    """Arm -> the arm it follows, for those that replay another's factors. Raises UserError when that is none."""
+    found = {}
+    for arm, weighting in weightings.items():
+        if not hasattr(weighting, "calibrate"):
+            continue
+        leader = settings.arms[arm].follows
+        if leader not in weightings or hasattr(weightings[leader], "calibrate"):
+            raise UserError(
+                f"finetune.arms.{arm} replays the arm '{leader}', which is not among the arms that it can replay; "
+                f"name one as finetune.arms.{arm}.follows in params.yaml"
+            )
+        found[arm] = leader
+    return found
 
 
 def calibrate(
@@ -191,8 +207,8 @@ def _gradients(
         records[arm] = {
             "step": step,
             "arm": arm,
-            "objective": total.item(),
             "clip_id": names,
+            "objective": total.item(),
             "t": shared.t,
             **telemetry,
         }
@@ -204,22 +220,6 @@ def _gradients(
                 weightings[follower].calibrate(telemetry["factor"], shared.t, step)
     torch.stack(totals).sum().backward()
     return records
-
-
-def _leaders(weightings: Mapping[str, Weighting], settings: Finetune) -> dict[str, str]:
-    """Arm -> the arm it follows, for those that replay another's factors. Raises UserError when that is none."""
-    found = {}
-    for arm, weighting in weightings.items():
-        if not hasattr(weighting, "calibrate"):
-            continue
-        leader = settings.arms[arm].follows
-        if leader not in weightings or hasattr(weightings[leader], "calibrate"):
-            raise UserError(
-                f"finetune.arms.{arm} replays the arm '{leader}', which is not among the arms that it can replay; "
-                f"name one as finetune.arms.{arm}.follows in params.yaml"
-            )
-        found[arm] = leader
-    return found
 
 
 def _optimizer(adapters: PairedAdapters, arm: str, weighting: Weighting, settings: Finetune) -> torch.optim.AdamW:

@@ -7,44 +7,57 @@ from eisbach.command import run
 
 def main() -> None:
     import shutil
+    from dataclasses import replace
     from functools import partial
     from itertools import chain
 
     import pandas as pd
+    from accelerate import PartialState
 
     from eisbach import loggers, places, previews, tables, validation, weighting
     from eisbach.adapters.paired import compile_blocks
     from eisbach.data import latents
     from eisbach.params import load
+    from eisbach.processes import gathered, share
     from eisbach.progress import track
     from eisbach.stages import loading
-    from eisbach.train import finetune
+    from eisbach.train import finetune, followed
 
     seed = int(sys.argv[1])
     params = load()
-    settings = params.finetune
-    weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in settings.arms.items()}
-    model, adapters = loading.arms(params, seed)
+    processes = PartialState(cpu=params.model.device == "cpu")  # one, unless `accelerate launch` started more
+    index, count = processes.process_index, processes.num_processes
+    every = params.finetune.arms
+    weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in every.items()}
+    mine = share(weightings, followed(weightings, params.finetune), index, count)
+    settings = replace(params.finetune, arms={arm: every[arm] for arm in mine})
+    model, adapters = loading.arms(replace(params, finetune=settings), seed)
     if settings.compile:
         compile_blocks(adapters.dit)
     archive = latents.load(places.ARCHIVE)
     data, heldout = archive.split("finetune"), archive.split("heldout")
-    state, heard = places.CHECKPOINTS / f"finetune-{seed}.safetensors", places.CHECKPOINTS / f"previews-{seed}"
+    own = f"{seed}" if count == 1 else f"{seed}-{index + 1}of{count}"
+    state, heard = places.CHECKPOINTS / f"finetune-{own}.safetensors", places.CHECKPOINTS / f"previews-{seed}"
     if not state.exists():
-        shutil.rmtree(heard, ignore_errors=True)  # of another run
+        for arm in mine:
+            shutil.rmtree(heard / arm, ignore_errors=True)  # of another run
     preview = partial(previews.write, model, adapters, heldout, settings, params.generate, heard)
-    training = finetune(model, adapters, weightings, data, settings, seed, state, heldout, preview)
-    logged = loggers.logged(training, settings.loggers, places.CHECKPOINTS / f"logs-{seed}")
-    by_step = zip(*[logged] * len(settings.arms), strict=True)  # for the bar: steps, steps a second
-    records = list(chain.from_iterable(track(by_step, f"finetune seed {seed}", settings.steps)))
-    telemetry = pd.concat([_rows(record) for record in records])
+    chosen = {arm: weightings[arm] for arm in mine}
+    training = finetune(model, adapters, chosen, data, settings, seed, state, heldout, preview)
+    logged = loggers.logged(training, settings.loggers, places.CHECKPOINTS / f"logs-{own}")
+    by_step = zip(*[logged] * len(mine), strict=True)  # for the bar: steps, steps a second
+    records = list(chain.from_iterable(track(by_step, f"finetune seed {own}", settings.steps)))
     folder = places.ADAPTERS / str(seed)
-    for arm in settings.arms:
+    for arm in mine:
         adapters.save(arm, folder / arm)
-    tables.write(folder / "telemetry.parquet", telemetry.assign(seed=seed, regime=model.regime))
+    told = {"telemetry": gathered(pd.concat([_rows(record) for record in records]), "step", every)}
     if settings.validate_every:
-        watched = validation.table(records, validation.clips(heldout, settings))
-        tables.write(folder / "validation.parquet", watched.assign(seed=seed, regime=model.regime))
+        table = validation.table(records, validation.clips(heldout, settings))
+        told["validation"] = gathered(table, "steps", every)
+    if processes.is_main_process:
+        for name, table in told.items():
+            tables.write(folder / f"{name}.parquet", table.assign(seed=seed, regime=model.regime))
+    processes.wait_for_everyone()
     state.unlink()  # last: killed before this line, the same command finds a finished run and writes it out again
 
 

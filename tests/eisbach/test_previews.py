@@ -17,13 +17,13 @@ def adapters(tiny_model):
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
 
 
 def test_every_arm_and_prompt_is_heard_and_nothing_else_is_left(tmp_path, tiny_model, tiny_archive, adapters):
     previews.write(tiny_model, adapters, tiny_archive.split("heldout"), SETTINGS, SAMPLING, tmp_path, 20)
-    assert set(written(tmp_path)) == {"000020-a-00.flac", "000020-b-00.flac"}
-    audio, rate = soundfile.read(tmp_path / "000020-a-00.flac")
+    assert set(written(tmp_path)) == {"a/000020-00.flac", "b/000020-00.flac"}
+    audio, rate = soundfile.read(tmp_path / "a/000020-00.flac")
     assert rate == 44100
     assert len(audio) == tiny_archive.latents.shape[-1] * 4096
 
@@ -39,11 +39,11 @@ def test_noise_and_prompts_stay_while_the_adapter_moves(tmp_path, tiny_model, ti
     assert written(tmp_path / "first") == written(tmp_path / "again")
     assert all(torch.equal(value, before[name]) for name, value in tiny_model.state_dict().items())
     files = written(tmp_path / "first")
-    assert files["000001-a-00.flac"] == files["000001-b-00.flac"]  # both untrained
+    assert files["a/000001-00.flac"] == files["b/000001-00.flac"]  # both untrained
     with torch.no_grad():
         for parameter in adapters.parameters("b").values():
             parameter.add_(0.1)
     previews.write(tiny_model, adapters, heldout, SETTINGS, SAMPLING, tmp_path / "moved", 1)
     moved = written(tmp_path / "moved")
-    assert moved["000001-a-00.flac"] == files["000001-a-00.flac"]
-    assert moved["000001-b-00.flac"] != files["000001-b-00.flac"]
+    assert moved["a/000001-00.flac"] == files["a/000001-00.flac"]
+    assert moved["b/000001-00.flac"] != files["b/000001-00.flac"]

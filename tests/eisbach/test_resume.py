@@ -50,8 +50,8 @@ def same(a, b):
 
 
 def same_records(a, b):
-    def plain(record):
-        return {key: value.tolist() if isinstance(value, torch.Tensor) else value for key, value in record.items()}
+    def plain(record):  # in order: a table's columns are in that of its first record
+        return [(key, value.tolist() if isinstance(value, torch.Tensor) else value) for key, value in record.items()]
 
     return [plain(record) for record in a] == [plain(record) for record in b]
 
