@@ -20,7 +20,7 @@ class Dit:
     channels: int
     positions: int
     width: int
-    depth: int = 2
+    depth: int
     heads: int = 2
 
     def sizes(self) -> dict[str, tuple[int, int]]:

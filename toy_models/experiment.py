@@ -157,11 +157,14 @@ class Setting:
     def _measured(
         self, network: Network, weights: Weights, stack: Stack, recipe: Recipe, facts: dict, lost: Tensor
     ) -> Tables:
-        measured = measure(network, weights, self.held)
+        merged = (network, weights)
+        if isinstance(network, Adapted):  # once, or it would be done at every step of sampling
+            merged = (network.inner, network.effective(weights))
+        measured = measure(*merged, self.held)
         found = outcomes.of_heldout(measured, self.held) | {"diverged": lost.flatten().double()}
-        samples = sample(network, weights, self.seeds, self.settings.samples, NULL)
+        samples = sample(*merged, self.seeds, self.settings.samples, NULL)
         labels = range(len(CLASSES)) if self.law.shape != (1, 2) else ()
-        by_class = [sample(network, weights, self.seeds, 48, label) for label in labels]
+        by_class = [sample(*merged, self.seeds, 48, label) for label in labels]
         found |= outcomes.of_samples(self.law, samples, by_class, self.exact)
         found |= outcomes.gaps(found, self.truth)
         probes = Stack(gradients.probes(stack.arms, self.settings.lam), self.seeds)

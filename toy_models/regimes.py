@@ -54,7 +54,9 @@ def transformer() -> Regime:
     """Two-channel curves by a tiny DiT, for what hangs on adapters: the gate's arms in full, then LoRA and DoRA."""
     recipes = {"adamw": Recipe("adamw", 1e-2, batch=16)}
     gate = ("baseline", "barrier", "constant", "oracle")
-    return Regime(lambda: trajectories.curves(2), Dit(2, 16, width=16), recipes, 100, 600, base=wide, arms=gate)
+    return Regime(
+        lambda: trajectories.curves(2), Dit(2, 16, width=16, depth=1), recipes, 100, 600, base=wide, arms=gate
+    )
 
 
 REGIMES = {

@@ -15,7 +15,7 @@ SEEDS = [1000, 1001]
 LAW = trajectories.curves(3, length=6)
 
 
-@pytest.fixture(params=[Mixer(3, 6, width=8), Dit(3, 6, width=8)], ids=["mixer", "dit"])
+@pytest.fixture(params=[Mixer(3, 6, width=8), Dit(3, 6, width=8, depth=2)], ids=["mixer", "dit"])
 def network(request):
     return request.param
 
@@ -35,6 +35,8 @@ def test_adapters_begin_as_the_base(kind, network, base):
     expected = network(base, draw.noisy, draw.t, draw.label)
     found = adapted(adapters, draw.noisy, draw.t, draw.label)
     torch.testing.assert_close(found, torch.cat([expected, expected]), rtol=1e-5, atol=1e-5)
+    merged = adapted.inner(adapted.effective(adapters), draw.noisy, draw.t, draw.label)
+    assert torch.equal(found, merged)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,7 @@ from toy_models.dit import Dit
 from toy_models.ensemble import Recipe, beginning, train
 from toy_models.heldout import excess_by_class, heldout
 
-NETWORK = Dit(2, 8, width=8)
+NETWORK = Dit(2, 8, width=8, depth=2)
 
 
 def normal(seed, *shape):
@@ -57,7 +57,7 @@ def test_order_t_and_label_matter(weights, given):
 def test_it_learns_to_beat_the_linear_predictor():
     law = trajectories.curves(2, length=8)
     stack = Stack([Arm("baseline")], [1000])
-    network, held = Dit(2, 8, width=16), heldout(law, 24, [1000])
+    network, held = Dit(2, 8, width=16, depth=1), heldout(law, 24, [1000])
     weights = beginning(network, [1000], 1)
     _, before = excess_by_class(network, weights, held, every_nth=1)
     for step in train(network, law, stack, weights, Recipe(lr=1e-2, batch=32), 200):

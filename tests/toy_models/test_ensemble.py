@@ -18,7 +18,7 @@ from toy_models.regimes import REGIMES
 
 PLANE = (Mlp(1, 2, width=8), densities.eight_gaussians())
 CURVES = (Mixer(3, 6, width=8), trajectories.curves(3, length=6))
-TOKENS = (Dit(3, 6, width=8), trajectories.curves(3, length=6))
+TOKENS = (Dit(3, 6, width=8, depth=2), trajectories.curves(3, length=6))
 FREE = [Arm("baseline"), Arm("barrier", 0.5), Arm("shuffled", 0.5), Arm("inverse", 0.5), Arm("oracle", 0.5)]
 FREE += [Arm("attached", 0.5), Arm("min_snr"), Arm("logit_normal"), Arm("edm2")]
 SMALL = Recipe(lr=1e-2, batch=6)
@@ -196,7 +196,7 @@ def test_clipping_is_torchs_for_each_model(largest):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REGIMES)
 def test_the_baseline_comes_near_the_bayes_loss(name):
-    """The gaps of docs/toys.md: 6 % of the Bayes loss after the converged length."""
+    """The gaps of docs/toys.md: 6 % of the Bayes loss after the converged length, 13 % for the transformer."""
     from toy_models.heldout import excess_by_class, heldout
 
     regime = REGIMES[name]
@@ -207,4 +207,5 @@ def test_the_baseline_comes_near_the_bayes_loss(name):
         averages = record.weights
     held = heldout(law, 48, stack.seeds)
     _, excess = excess_by_class(regime.network, averages, held, 1)
-    assert float(excess.mean()) < 0.06 * float(held.bayes.mean())
+    gap = float(excess.mean()) / float(held.bayes.mean())
+    assert gap < (0.13 if name == "trajectories/dit" else 0.06), gap

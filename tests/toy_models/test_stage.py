@@ -88,11 +88,11 @@ def test_excess_risk_is_the_part_of_the_loss_that_is_not_bayes(tables):
 
 
 def test_a_diverged_seed_leaves_every_arm_and_is_named(monkeypatch):
-    regime = REGIMES["trajectories/c2"]
+    regime = REGIMES["densities/two_moons"]
     wild = {**regime.recipes, "sgd": Recipe("sgd", 1e30, batch=8)}
-    monkeypatch.setitem(REGIMES, "trajectories/c2", replace(regime, recipes=wild))
+    monkeypatch.setitem(REGIMES, "densities/two_moons", replace(regime, recipes=wild))
     found = experiment.run(
-        "trajectories/c2", [1000], replace(TINY, arms=["baseline", "barrier", "constant"], length=0.01)
+        "densities/two_moons", [1000], replace(TINY, arms=["baseline", "barrier", "constant"], length=0.01)
     )
     outcomes_ = found["outcomes"].set_index("optimizer")
     assert set(outcomes_.loc["sgd", "metric"]) == {"diverged"}
@@ -101,7 +101,7 @@ def test_a_diverged_seed_leaves_every_arm_and_is_named(monkeypatch):
     assert set(found["curves"]["optimizer"]) == set(found["weights"]["optimizer"]) == {"adamw"}
     sentences = outcomes.divergences(found["outcomes"])
     assert len(sentences) == 6
-    assert sentences[0].startswith("trajectories/c2, sgd, full, short: arm 'baseline', seed 1000, diverged; ")
+    assert sentences[0].startswith("densities/two_moons, sgd, full, short: arm 'baseline', seed 1000, diverged; ")
     assert "arm 'barrier' at lambda 0.5, seed 1000" in sentences[1]
 
 
