@@ -1,8 +1,9 @@
 """`python -m benchmarks.training`: arm-steps per second of the paired layer against separate PEFT runs, as ratios.
 
-The shipped base, DoRA of rank 16, 108 latents; forward, backward and AdamW. For each batch size, PEFT trains one arm,
-then the paired layer 1, 2, 4 and 8 arms, round after round in one process, so that whoever else uses the machine
-slows all of them; the least CPU time of the rounds counts. Written to training.json beside this file.
+The shipped base, DoRA of rank 16, 108 latents; forward, backward and AdamW. For each batch size, PEFT trains one arm on
+the library's own modules and one on the norms of `eisbach.models.closed_form`, as this project trains; then the paired
+layer trains 1, 2, 4 and 8 arms, round after round in one process, so that whoever else uses the machine slows all of
+them; the least CPU time of the rounds counts. Written to training.json beside this file.
 """
 
 import json
@@ -17,7 +18,7 @@ from torch import nn
 
 from eisbach.adapters.paired import PairedAdapters, targets
 from eisbach.files import replacing
-from eisbach.models import small
+from eisbach.models import closed_form, small
 from eisbach.models.conditioning import dit_inputs
 
 ARMS, BATCHES, ROUNDS, RANK, LENGTH = (1, 2, 4, 8), (2, 4, 8), 3, 16, 108
@@ -39,9 +40,14 @@ def step(model: nn.Module, optimizers: list[torch.optim.Optimizer], batch: int, 
         optimizer.zero_grad(set_to_none=True)
 
 
-def separate(batch: int) -> Callable[[], None]:
-    """A step of one arm under PEFT."""
+def base() -> nn.Module:
     model = small.load()
+    closed_form.use(model.model.model)
+    return model
+
+
+def separate(model: nn.Module, batch: int) -> Callable[[], None]:
+    """A step of one arm under PEFT."""
     dit = model.model.model
     config = LoraConfig(r=RANK, lora_alpha=RANK, use_dora=True, target_modules=targets(dit))
     inject_adapter_in_model(config, dit)
@@ -51,7 +57,7 @@ def separate(batch: int) -> Callable[[], None]:
 
 def paired(batch: int, arms: int) -> Callable[[], None]:
     """A step of `arms` arms in one pass."""
-    model = small.load()
+    model = base()
     names = [f"arm{index}" for index in range(arms)]
     adapters = PairedAdapters(model.model.model, names, "dora", RANK, float(RANK))
     adapters.activate(*names)
@@ -67,7 +73,8 @@ def cpu_seconds(run: Callable[[], None]) -> float:
 
 def measure(batch: int) -> dict[str, float]:
     """Arm-steps per CPU second: PEFT's, the paired layer's by number of arms, and their ratios to PEFT's."""
-    runs = {"peft": (1, separate(batch))} | {str(arms): (arms, paired(batch, arms)) for arms in ARMS}
+    runs = {"peft": (1, separate(small.load(), batch)), "peft, closed form": (1, separate(base(), batch))}
+    runs |= {str(arms): (arms, paired(batch, arms)) for arms in ARMS}
     for _, run in runs.values():
         run()  # allocations of the first step
     best = {name: float("inf") for name in runs}
@@ -75,7 +82,11 @@ def measure(batch: int) -> dict[str, float]:
         for name, (arms, run) in runs.items():
             best[name] = min(best[name], cpu_seconds(run) / arms)
     rates = {name: 1 / seconds for name, seconds in best.items()}
-    return {"arm_steps_per_cpu_second": rates, "ratio": {name: rates[name] / rates["peft"] for name in map(str, ARMS)}}
+    ratios = {
+        f"ratio to {other}": {name: rates[name] / rates[other] for name in map(str, ARMS)}
+        for other in ("peft", "peft, closed form")
+    }
+    return {"arm_steps_per_cpu_second": rates, **ratios}
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from eisbach.data.latents import Latents
 from eisbach.metrics.loss_by_t import grid
 from eisbach.models.velocity import predict
 from eisbach.objective import per_sample_loss
+from eisbach.threads import each
 
 COLUMNS = ("clip_id", "contrast", "contrast_class", "contrast_source")
 SHARES = (1 / 4, 1 / 2, 1.0)  # of the channels and of the positions that `vary` keeps
@@ -47,7 +48,11 @@ def measure(t: float, clips: Latents, output: Tensor, target: Tensor, lam: float
 
 def census(model: nn.Module, data: Latents, times: list[float], lam: float, seed: int) -> pd.DataFrame:
     """One row per (t, clip): `measure` over all of `outputs`."""
-    return pd.concat([measure(*found, lam) for found in outputs(model, data, times, seed)], ignore_index=True)
+
+    def at(t: float) -> list[pd.DataFrame]:
+        return [measure(*found, lam) for found in outputs(model, data, [t], seed)]
+
+    return pd.concat([table for tables in each(at, times) for table in tables], ignore_index=True)
 
 
 def vary(t: float, clips: Latents, output: Tensor) -> pd.DataFrame:

@@ -27,19 +27,27 @@ def encode(
     codec, text = model.pretransform, model.conditioner.conditioners["prompt"]
     samples = [round(row["seconds"] * codec.sample_rate) for row in manifest]
     valid = torch.tensor([-(-count // codec.downsampling_ratio) for count in samples])
+    captions = [row["caption"] for row in manifest]
+    encoded = [_text(text, captions[start : start + batch]) for start in range(0, len(captions), batch)]
+    states, token_mask, sentences = (torch.cat(parts) for parts in zip(*encoded, strict=True))
     latents = []
     for (clip_id, audio), row, count in zip(clips, manifest, samples, strict=True):
         if clip_id != row["clip_id"]:
             raise ValueError(f"clip {clip_id} stands where the manifest has {row['clip_id']}")
         with torch.no_grad():
             latents.append(_latents(model, clip_id, audio, count, max(samples)))
-    captions = [row["caption"] for row in manifest]
-    encoded = [text.states(captions[start : start + batch]) for start in range(0, len(captions), batch)]
-    states, token_mask = (torch.cat(parts) for parts in zip(*encoded, strict=True))
     mask = torch.arange(valid.max()) < valid[:, None]
-    return Latents(
-        pd.DataFrame(manifest), torch.stack(latents), mask, states.half(), token_mask, pooled(states, token_mask)
-    )
+    return Latents(pd.DataFrame(manifest), torch.stack(latents), mask, states, token_mask, sentences)
+
+
+def _text(encoder: nn.Module, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Token states in half precision, half of what a corpus' captions would take, their mask, and sentences."""
+    states, mask = encoder.states(captions)
+    if not states.half().isfinite().all():
+        raise UserError(
+            "the text encoder's states are too large for half precision or no numbers; fetch its files again"
+        )
+    return states.half(), mask, pooled(states, mask)
 
 
 def _latents(model: nn.Module, clip_id: str, clip: np.ndarray | Encoded, count: int, longest: int) -> torch.Tensor:

@@ -1,140 +1,128 @@
 """From an arm's held-out grid and its samples to the numbers of docs/metrics.md."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import soxr
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from eisbach import census
+from eisbach.data.latents import Latents
 from eisbach.errors import UserError
-from eisbach.files import replacing
-from eisbach.metrics import alignment, consistency, distance, diversity, sound, structure
-from eisbach.metrics.embedders import clap, musicnn, packages, preview, yamnet
-
-Embedders = Mapping[str, Callable[[np.ndarray], np.ndarray]]  # mono audio at 16 kHz -> [D]
-MAKERS = {"musicnn": musicnn.embedder, "yamnet": yamnet.embedder}
-RATE = 16000
-MAIN = "musicnn"  # the embedder behind `fad`, `kad` and `alignment` without a suffix
+from eisbach.metrics import alignment, hearing, loss_by_t, sets, structure, weights
+from eisbach.metrics.embedders import clap
+from eisbach.metrics.hearing import Embedders, Heard
+from eisbach.params import Evaluate
+from eisbach.seeds import derive, numpy_generator
 
 
-def embedders(names: list[str], clap_folder: str = "") -> Embedders:
-    """The embedders that params.yaml names; their weights are fetched where they are missing."""
-    found = {name: MAKERS[name](packages.folder(name)) for name in names}
-    if clap_folder:
-        model = clap.Clap(clap_folder)
-        found["clap"] = lambda audio: model.audio(soxr.resample(audio, RATE, clap.RATE))
-    return found
+@dataclass(frozen=True)
+class Real:
+    """What was measured and fitted on real clips, once for all arms and seeds."""
+
+    scale: structure.Scale
+    heldout: Mapping[str, np.ndarray]  # vectors by embedder, [R, D]
+    training: Mapping[str, np.ndarray]
+    probes: Mapping[str, alignment.Probe]
 
 
-def heard(codec: nn.Module, latents: Tensor) -> sound.Sound:
-    """Latents [C, T] of one clip as the structure metrics hear them. Raises UserError when they are not finite."""
-    with torch.no_grad():
-        log_mel = codec.reconstruct(latents[None])[0]
-    return sound.of_log_mel(log_mel.numpy(), codec.filters.numpy(), codec.sample_rate)
+@dataclass(frozen=True)
+class Samples:
+    """What was heard of the N samples of each of P prompts."""
+
+    heard: list[list[Heard]]  # by prompt and noise
+    vectors: dict[str, np.ndarray]  # by embedder and for the codec, [P, N, D]
+    table: pd.DataFrame  # a row per sample: prompt, noise, contrast and the measures of structure
+
+    @property
+    def slow(self) -> list[list[np.ndarray]]:
+        """Slow spectra [M, T] in dB by prompt and noise."""
+        return [[one.sound.slow for one in group] for group in self.heard]
 
 
-def embeddings(codec: nn.Module, latents: Tensor, listeners: Embedders) -> dict[str, np.ndarray]:
-    """One vector per embedder for the latents [C, T] of one clip, by way of `preview`."""
-    if not listeners:
-        return {}
-    with torch.no_grad():
-        log_mel = codec.reconstruct(latents[None])[0]
-    audio = preview.render(log_mel, codec.filters, codec.sample_rate, RATE)
-    return {name: embed(audio) for name, embed in listeners.items()}
+def compared(archive: Latents) -> Latents:
+    """The clips that samples are compared with, in the order of the reference's vectors: all but the base's."""
+    return archive.rows(torch.from_numpy((archive.clips["split"] != "base").to_numpy().nonzero()[0]))
 
 
-def codec_vector(clip: sound.Sound, scale: structure.Scale) -> np.ndarray:
-    """[32] mean and standard deviation over time along the principal directions of real spectra."""
-    path = scale.basis.path(clip.slow)
-    return np.concatenate([path.mean(0), path.std(0)])
+def real(archive: Latents, vectors: Mapping[str, np.ndarray], scale: structure.Scale, embedders: list[str]) -> Real:
+    """`vectors` are of all of `archive`, in its order; probes are fitted on the clips of the fine-tuning.
 
-
-def save_vectors(path: str | Path, vectors: Mapping[str, np.ndarray]) -> None:
-    from safetensors.numpy import save_file
-
-    with replacing(path) as temporary:
-        save_file({name: np.ascontiguousarray(value, np.float32) for name, value in vectors.items()}, temporary)
-
-
-def load_vectors(path: str | Path, wanted: list[str]) -> dict[str, np.ndarray]:
-    """Embeddings of real clips [N, D] by embedder. Raises UserError when the file or one of `wanted` is missing."""
-    from safetensors.numpy import load_file
-
-    if not Path(path).is_file():
-        raise UserError(f"{path} is missing; run `dvc repro reference`")
-    vectors = load_file(path)
-    if lacking := [name for name in wanted if name not in vectors]:
-        raise UserError(f"{path} lacks the embedder '{lacking[0]}'; run `dvc repro reference`")
-    return {name: value.astype(np.float64) for name, value in vectors.items()}
-
-
-def set_metrics(
-    vectors: Mapping[str, np.ndarray], real: Mapping[str, np.ndarray], training: Mapping[str, np.ndarray]
-) -> dict[str, float]:
-    """Diversity, distance and memorisation of one arm's samples.
-
-    `vectors`: by embedder, [P, N, D] for N samples of P prompts; `real` and `training`: held-out clips and those of
-    the fine-tuning, [R, D]. All are centred on the training clips and divided by one number, their spread:
-    unit by unit, units that real clips hardly move would rule everything.
+    Raises UserError when they are of another number of clips.
     """
-    metrics = {}
-    for name, grouped in vectors.items():
-        mean, spread = training[name].mean(0), np.sqrt(training[name].var(0).mean())
-        grouped, heldout, seen = ((points - mean) / spread for points in (grouped, real[name], training[name]))
-        samples = grouped.reshape(-1, grouped.shape[-1])
-        within, between = diversity.within_and_between(grouped)
-        density, coverage = distance.density_and_coverage(samples, heldout)
-        found = {
-            "vendi": diversity.vendi(diversity.cosine_kernel(samples)),
-            **({"gap/vendi": diversity.vendi_gap(grouped, heldout)} if len(heldout) >= len(grouped) else {}),
-            "pairwise_distance": diversity.mean_distance(samples),
-            "pairwise_distance/within_prompt": within,
-            "pairwise_distance/between_prompts": between,
-            "density": density,
-            "coverage": coverage,
-            "recall": distance.recall(samples, heldout),
-            "fad": distance.frechet(samples, heldout),
-            "kad": distance.kernel_distance(samples, heldout),
-            "kad_p": distance.kernel_distance_p(samples, heldout),
-            "memorisation": distance.memorisation(samples, seen, heldout),
-        }
-        metrics |= {key if name == MAIN else f"{key}/{name}": value for key, value in found.items()}
-    if MAIN not in vectors and "codec" in vectors:  # an arm always has the metrics without a suffix
-        metrics |= {key.removesuffix("/codec"): value for key, value in metrics.items() if key.endswith("/codec")}
-    return metrics
+    if odd := [len(x) for x in vectors.values() if len(x) != len(archive)]:
+        raise UserError(
+            f"the reference is of {odd[0]} clips, the archive has {len(archive)}; run `dvc repro reference`"
+        )
+    split = archive.clips["split"].to_numpy()
+    heldout, training = ({name: x[split == part] for name, x in vectors.items()} for part in ("heldout", "finetune"))
+    captions = archive.pooled.double().numpy()[split == "finetune"]
+    return Real(scale, heldout, training, {name: alignment.fit(training[name], captions) for name in embedders})
 
 
-def consistency_metrics(sounds: list[list[sound.Sound]]) -> dict[str, float]:
-    """Structure and detail of samples that differ in noise only, by prompt and noise."""
-    slow = [[clip.slow for clip in group] for group in sounds]
-    within, excess = consistency.structure_consistency(slow)
-    in_db, normalised = consistency.detail_diversity(slow)
-    return {
-        "structure_consistency": within,
-        "structure_consistency/excess": excess,
-        "detail_diversity": in_db,
-        "detail_diversity/normalised": normalised,
-    }
+def heldout_grid(heldout: Latents, settings: Evaluate, seed: int) -> tuple[Latents, list[float], int]:
+    """(clips, times, seed of the noise) on which all arms of a training seed are measured: each seed draws its own.
+
+    Of held-out clips in order of contrast, cut into `settings.clips` stretches, one of each is drawn; of every
+    stretch of t likewise. Were the draw the same for all seeds, its luck would be in every seed alike, and no
+    interval over seeds would know of it.
+    """
+    own = derive(settings.seed, "held-out grid", seed)
+    ranked = heldout.clips["contrast"].argsort(kind="stable").to_numpy()
+    draw = numpy_generator(own, "clips")
+    rows = [draw.choice(part) for part in np.array_split(ranked, min(settings.clips, len(ranked)))]
+    return heldout.rows(torch.tensor(rows)), loss_by_t.drawn_times(settings.times_per_tenth, own), own
 
 
-def alignment_metrics(
-    vectors: Mapping[str, np.ndarray], captions: np.ndarray, probes: Mapping[str, alignment.Probe]
-) -> dict[str, float]:
-    """Matched less mismatched cosine of samples [P, N, D] and their prompts' sentence embeddings [P, E]."""
-    metrics = {}
-    for name, probe in probes.items():
-        sounds = vectors[name].reshape(-1, vectors[name].shape[-1])
-        matched, mismatched = alignment.scores(probe, sounds, np.repeat(captions, vectors[name].shape[1], axis=0))
-        key = "alignment" if name == MAIN else f"alignment/{name}"
-        metrics |= {key: matched - mismatched, f"{key}_matched": matched}
-    return metrics
+def heldout_metrics(
+    model: nn.Module, grid: tuple[Latents, list[float], int], lam: float
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """The census of an arm on its seed's grid, and what follows from it. Raises UserError when it is not finite."""
+    clips, times, seed = grid
+    table = census.census(model, clips, times, lam, seed)
+    if not np.isfinite(table[["loss", "w", "B"]].to_numpy()).all():
+        raise UserError("the held-out loss is not finite: the model has diverged")
+    values = weights.loss_metrics(table) | weights.weight_metrics(table)
+    return table, weights.of_known_classes(values, table)
 
 
-def clap_alignment(vectors: np.ndarray, texts: np.ndarray) -> float:
-    """Matched less mismatched cosine in CLAP's own space: sounds [P, N, D] of unit length, captions [P, D]."""
-    sounds = vectors.reshape(-1, vectors.shape[-1])
-    captions = np.repeat(texts, vectors.shape[1], axis=0)
-    matched, mismatched = alignment.paired_scores(sounds @ captions.T, captions)
-    return matched - mismatched
+def listen(codec: nn.Module, made: Tensor, asked: Latents, listeners: Embedders, scale: structure.Scale) -> Samples:
+    """`made` [P, N, C, T]: samples for the P conditions of `asked`, each as long as its prompt's clip.
+
+    Raises UserError naming the sample that has no sound.
+    """
+    heard, rows = [], []
+    for prompt, (group, clip) in enumerate(zip(made, asked.clips.itertuples(), strict=True)):
+        heard.append([])
+        for noise, latents in enumerate(hearing.cut(group, asked.mask[prompt].expand(len(group), -1))):
+            try:
+                heard[-1].append(hearing.hear(codec, latents, listeners))
+            except UserError as error:
+                raise UserError(f"prompt {prompt}, noise {noise}: {error}") from error
+            label = {"prompt": prompt, "noise": noise, "contrast": clip.contrast}
+            rows.append(label | hearing.measure(heard[-1][-1], scale))
+    vectors = {name: np.array([[one.vectors[name] for one in group] for group in heard]) for name in listeners}
+    vectors["codec"] = np.array([[hearing.codec_vector(one.sound, scale) for one in group] for group in heard])
+    return Samples(heard, vectors, pd.DataFrame(rows))
+
+
+def sample_metrics(samples: Samples, asked: Latents, real: Real, texts: np.ndarray | None = None) -> dict[str, float]:
+    """All measures of an arm's samples; `texts` are CLAP's embeddings of the prompts, where CLAP is there."""
+    values = samples.table.drop(columns=["prompt", "noise", "contrast"]).mean(skipna=False).to_dict()
+    values |= sets.set_metrics(samples.vectors, real.heldout, real.training)
+    values |= sets.consistency_metrics(samples.slow)
+    values |= sets.alignment_metrics(samples.vectors, asked.pooled.double().numpy(), real.probes)
+    if texts is not None:
+        values["alignment/clap"] = sets.clap_alignment(samples.vectors["clap"], texts)
+    return values
+
+
+def texts(model: clap.Clap | None, asked: Latents) -> np.ndarray | None:
+    return None if model is None else model.text(asked.clips["caption"].tolist())
+
+
+def standardised(samples: Samples, real: Real) -> dict[str, np.ndarray]:
+    """The samples' vectors in the units in which `sets.set_metrics` measures them."""
+    return {name: sets.standardised(x, real.training[name]) for name, x in samples.vectors.items()}

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from eisbach.data.latents import Latents
-from eisbach.models.velocity import predict, unconditional
-from eisbach.sample import euler, guided
+from eisbach.models.velocity import guided
+from eisbach.sample import euler
 from eisbach.seeds import torch_generator
+from eisbach.threads import each
 
 
 def prompts(heldout: Latents, count: int) -> Latents:
@@ -22,13 +23,14 @@ def generate(model: nn.Module, clips: Latents, noises: int, steps: int, cfg_scal
     The noise of sample (p, n) derives from (noise_seed, p, n) alone: more samples leave the others as they were.
     """
     shape = clips.latents.shape[1:]
-    samples = []
-    for index in range(noises):
-        noise = torch.stack(
-            [torch.randn(shape, generator=torch_generator(noise_seed, "sample", p, index)) for p in range(len(clips))]
-        )
-        velocity = guided(
-            lambda x, t: predict(model, x, t, clips), lambda x, t: unconditional(model, x, t, clips), cfg_scale
-        )
-        samples.append(euler(velocity, noise, steps))
-    return torch.stack(samples, 1)
+    with torch.no_grad():
+        velocity = guided(model, clips, cfg_scale)
+
+    def one_of_each(index: int) -> Tensor:
+        """[P, C, T]: sample `index` of every condition."""
+        noise = [
+            torch.randn(shape, generator=torch_generator(noise_seed, "sample", p, index)) for p in range(len(clips))
+        ]
+        return euler(velocity, torch.stack(noise), steps)
+
+    return torch.stack(each(one_of_each, range(noises)), 1)

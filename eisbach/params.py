@@ -69,10 +69,21 @@ class Prepare:
 
 
 @section
-class Base:
-    """The model that is fine-tuned, and the grid on which its held-out loss is measured."""
+class Model:
+    """The base model that everything starts from. docs/sa3.md says how to use a released one."""
 
-    folder: str = ""  # a folder in the hub's layout; empty: the base that this package ships
+    source: str = ""  # a folder in the hub's layout, or a name on the hub; empty: the base that this package ships
+    revision: str = ""  # of a name on the hub; empty: the pinned one
+    sha256: str = ""  # that model.safetensors must have; empty: any. `encode` records the one it has
+    accept: list[str] = field(default_factory=list)  # where model_config.json may differ from the known configuration
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of a released model's DiT; adapters are always float32
+    device: str = "cpu"  # of a released model
+
+
+@section
+class Base:
+    """The grid on which the held-out loss of the base is measured."""
+
     times_per_tenth: int = 2
     seed: int = 0
 
@@ -107,8 +118,15 @@ class Finetune:
     context_loss: float = 0.0  # weight of the loss on what inpainting keeps, outside the barrier
     clip_norm: float = 0.0  # of each arm's gradient; 0: none
     calibration_steps: int = 100  # steps whose draws freeze `constant` and `timestep`, under the untrained base
+    checkpointing: bool = False  # the forward pass of each block again in the backward one: less memory, same result
+    compile: bool = False  # each block by torch.compile: a slow start, other rounding
     arms_per_pass: int = 0  # arms that share a pass over the base; 0: all. Costs memory, changes no result
     save_every: int = 25  # steps between states to resume from
+    validate_every: int = 0  # steps between unweighted losses on a fixed held-out grid; 0: never. Feeds nothing
+    validation_clips: int = 8  # of that grid
+    preview_every: int = 0  # steps between samples to listen to, in .cache; 0: never
+    preview_prompts: int = 2
+    loggers: list[Literal["dvclive", "tensorboard"]] = field(default_factory=list)  # of the course, in .cache
 
     def lam(self, arm: str) -> float:
         """The lambda of an arm, of an arm that replays another that of the other, NaN where there is none."""
@@ -190,8 +208,10 @@ class Params:
 
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2, 3])
     prepare: Prepare = field(default_factory=Prepare)
+    model: Model = field(default_factory=Model)
     base: Base = field(default_factory=Base)
     finetune: Finetune = field(default_factory=Finetune)
+    imported: str = "adapters"  # a folder: every NAME.safetensors in it, in Stable Audio 3's format, is an arm NAME
     generate: Generate = field(default_factory=Generate)
     evaluate: Evaluate = field(default_factory=Evaluate)
     census: Census = field(default_factory=Census)

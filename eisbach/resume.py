@@ -19,17 +19,25 @@ from eisbach.weighting import Weighting
 
 
 def config(
-    dit: nn.Module, data: Latents, settings: Finetune, weightings: Mapping[str, Weighting], seed: int
+    dit: nn.Module,
+    data: Latents,
+    settings: Finetune,
+    weightings: Mapping[str, Weighting],
+    seed: int,
+    validation: Latents | None = None,
 ) -> dict[str, object]:
     """All that a run's result depends on; the frozen base and the clips as fingerprints."""
     chosen = asdict(settings) | {"seed": seed, "arms": list(weightings)}
-    for key in ("arms_per_pass", "save_every"):  # no result depends on them
-        del chosen[key]
+    for key in ("arms_per_pass", "save_every", "preview_every", "preview_prompts", "loggers"):
+        del chosen[key]  # no result depends on it
     for name, arm in settings.arms.items():
         if name in weightings:
             chosen[f"arms.{name}"] = asdict(arm)
     chosen["base"] = fingerprint(value for name, value in dit.state_dict().items() if ".lora_" not in name)
     chosen["data"] = fingerprint([data.latents, data.mask, data.states, data.token_mask])
+    if validation is not None:
+        clips = [validation.latents, validation.mask, validation.states, validation.token_mask]
+        chosen["validation"] = fingerprint(clips)
     return chosen
 
 
@@ -53,12 +61,15 @@ class Run:
     ):
         self.adapters, self.weightings, self.optimizers, self.settings = adapters, weightings, optimizers, settings
         self.history: dict[str, list[Tensor]] = {}
+        self.validations: dict[str, Tensor] = {}  # "<step>.<arm>": at some steps only
 
     def add(self, records: list[dict]) -> None:
         """Remember the records of one step, in the order of the arms."""
         for record in records:
+            if "validation" in record:
+                self.validations[f"{record['step']}.{record['arm']}"] = record["validation"]
             for key, value in record.items():
-                if key not in ("step", "arm", "clip_id"):
+                if key not in ("step", "arm", "clip_id", "validation"):
                     self.history.setdefault(key, []).append(torch.as_tensor(value, dtype=_dtype(value)))
 
     def records(self, data: Latents, settings: Finetune, seed: int) -> Iterator[dict]:
@@ -68,16 +79,19 @@ class Run:
             step, arm = divmod(place, len(arms))
             names = data.batch(settings.batch, seed, step).clips["clip_id"].tolist()
             values = {key: column[place] for key, column in self.history.items()}
+            validation = self.validations.get(f"{step}.{arms[arm]}")
             yield {
                 "step": step,
                 "arm": arms[arm],
                 "clip_id": names,
                 **{key: value if value.dim() else value.item() for key, value in values.items()},
+                **({} if validation is None else {"validation": validation}),
             }
 
     def save(self, path: Path, step: int) -> None:
         """The state after `step` steps, written whole or not at all."""
         tensors = {f"records.{key}": torch.stack(column) for key, column in self.history.items()}
+        tensors |= {f"validations.{key}": losses for key, losses in self.validations.items()}
         for arm, weighting in self.weightings.items():
             tensors |= {f"adapters.{arm}.{name}": tensor for name, tensor in self.adapters.state(arm).items()}
             tensors |= checkpoint.optimizer_tensors(self.optimizers[arm], f"optimizers.{arm}.")
@@ -99,6 +113,7 @@ class Run:
             if hasattr(weighting, "load_state_dict"):
                 weighting.load_state_dict(_under(tensors, f"weightings.{arm}."))
         self.history = {key: list(column.unbind()) for key, column in _under(tensors, "records.").items()}
+        self.validations = _under(tensors, "validations.")
         return facts["step"]
 
 

@@ -1,4 +1,4 @@
-"""Euler sampling of a rectified flow with classifier-free guidance."""
+"""Euler sampling of a rectified flow."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -9,18 +9,6 @@ from torch import Tensor
 from eisbach import flow
 
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x_t [B, C, T], t [B]) -> [B, C, T]
-
-
-def guided(conditional: Velocity, unconditional: Velocity, scale: float) -> Velocity:
-    """v_u + scale (v_c - v_u); a scale of 1 never calls the unconditional model."""
-    if scale == 1:
-        return conditional
-
-    def velocity(x: Tensor, t: Tensor) -> Tensor:
-        without = unconditional(x, t)
-        return without + scale * (conditional(x, t) - without)
-
-    return velocity
 
 
 @torch.no_grad()

@@ -5,13 +5,14 @@ arguments, it ends with the same bits.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from eisbach import flow, resume
+from eisbach import flow, resume, validation
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.data.latents import Latents
 from eisbach.draws import Draw, draw
@@ -19,6 +20,7 @@ from eisbach.errors import UserError
 from eisbach.models.conditioning import dit_inputs
 from eisbach.objective import objective, per_sample_loss
 from eisbach.params import Finetune
+from eisbach.threads import each
 from eisbach.weighting import Weighting
 
 INERT = 1e-6  # of the base's norm: an adapter that moved less has not learned
@@ -32,11 +34,17 @@ def finetune(
     settings: Finetune,
     seed: int,
     path: Path | None = None,
+    heldout: Latents | None = None,
+    preview: Callable[[int], None] | None = None,
 ) -> Iterator[dict]:
     """Train the adapter of every arm in `weightings` in place; yield one record per (step, arm).
 
     A record has `step`, `arm`, `objective` (the scalar that the optimiser saw), `grad_norm` (of the adapter, before
     clipping), and for each sample `clip_id`, `t` and the telemetry of `eisbach.objective`, [B] each.
+
+    Every `settings.validate_every` steps, and after the last, a record also has `validation`: the losses [10, N] of
+    `eisbach.validation` on clips of `heldout`, which that needs. Every `settings.preview_every` steps, and after the
+    last, `preview` is called with the number of steps done.
 
     With `path` the state is kept there every `settings.save_every` steps and at the end; a run that finds one there
     yields the records of the steps that are done, as they were, and continues. The caller removes the file.
@@ -45,33 +53,64 @@ def finetune(
     """
     leaders = _leaders(weightings, settings)
     optimizers = {arm: _optimizer(adapters, arm, weightings[arm], settings) for arm in weightings}
-    run = resume.Run(adapters, weightings, optimizers, resume.config(adapters.dit, data, settings, weightings, seed))
+    watched = validation.clips(heldout, settings) if settings.validate_every else None
+    config = resume.config(adapters.dit, data, settings, weightings, seed, watched)
+    run = resume.Run(adapters, weightings, optimizers, config)
+    waves = passes(weightings, leaders, settings.arms_per_pass, _cores(adapters.dit))
     first = 0 if path is None else run.restore(path)
     yield from run.records(data, settings, seed)
     if first == 0:
         calibrate(model, adapters, weightings, leaders, data, settings, seed)
     for step in range(first, settings.steps):
         shared = draw(data, settings, seed, step)
-        records = {}
-        for arms in passes(weightings, leaders, settings.arms_per_pass):
-            records |= _gradients(model, adapters, arms, weightings, leaders, shared, settings, step)
+        gradients = partial(_gradients, model, adapters, weightings, leaders, shared, settings, step)
+        found = {}
+        for wave in waves:
+            for some in each(gradients, wave, len(waves[0])):  # as many cores for every arm: equal rounding
+                found |= some
+        records = {arm: found[arm] for arm in weightings}
         for arm, record in records.items():
             record["grad_norm"] = _checked_norm(adapters, arm, weightings[arm], settings.clip_norm, record)
         for optimizer in optimizers.values():
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        if _due(settings.validate_every, step, settings):
+            look = partial(validation.losses, model, adapters, watched)
+            losses = each(look, weightings, len(waves[0]))
+            for arm, own in zip(weightings, losses, strict=True):
+                records[arm]["validation"] = own
+        if _due(settings.preview_every, step, settings):  # before the state is saved: a killed run misses none
+            preview(step + 1)
         run.add([records[arm] for arm in weightings])
-        if path is not None and ((step + 1) % settings.save_every == 0 or step + 1 == settings.steps):
+        if path is not None and _due(settings.save_every, step, settings):
             run.save(path, step + 1)
         yield from (records[arm] for arm in weightings)
     _warn_of_inert(adapters, weightings)
 
 
-def passes(weightings: Mapping[str, Weighting], leaders: Mapping[str, str], size: int) -> list[tuple[str, ...]]:
-    """The arms in groups of at most `size` (0: all at once), followers after the arms that they follow."""
-    arms = sorted(weightings, key=lambda arm: arm in leaders)
-    size = size or len(arms)
-    return [tuple(arms[start : start + size]) for start in range(0, len(arms), size)]
+def _due(every: int, step: int, settings: Finetune) -> bool:
+    return every > 0 and ((step + 1) % every == 0 or step + 1 == settings.steps)
+
+
+def passes(
+    weightings: Mapping[str, Weighting], leaders: Mapping[str, str], size: int, cores: int
+) -> list[list[tuple[str, ...]]]:
+    """The arms in groups that share a pass over the base, and the groups in waves: what is in a wave runs side by side.
+
+    Groups hold at most `size` arms (0: any number) and are as many as keep `cores` busy. Arms that replay another's
+    factors of the same step come in the second wave.
+    """
+    live = [arm for arm in leaders if not hasattr(weightings[arm], "frozen")]
+    waves = []
+    for arms in ([arm for arm in weightings if arm not in live], live):
+        count = max(min(cores, len(arms)), -(-len(arms) // (size or len(weightings))))
+        waves.append([tuple(arms[place::count]) for place in range(count)])
+    return waves
+
+
+def _cores(dit: nn.Module) -> int:
+    """How many passes run side by side: one a core, or one where another device does the work."""
+    return torch.get_num_threads() if next(dit.parameters()).device.type == "cpu" else 1
 
 
 def calibrate(
@@ -101,7 +140,7 @@ def calibrate(
                 weightings[arm].calibrate(factor, shared.t, step)
 
 
-def _velocities(model: nn.Module, shared: Draw, arms: int = 1) -> tuple[Tensor, Tensor]:
+def _velocities(model: nn.Module, shared: Draw, arms: int = 1, *, checkpointing: bool = False) -> tuple[Tensor, Tensor]:
     """The velocities `[arms, B, C, T]` of the stacked active arms at a draw, and the target `[B, C, T]`.
 
     Conditions are embedded once, for B rows, then repeated: the embedder's product would round by the number of rows.
@@ -120,7 +159,7 @@ def _velocities(model: nn.Module, shared: Draw, arms: int = 1) -> tuple[Tensor, 
     )
     inputs = {name: _repeated(value, arms) if isinstance(value, Tensor) else value for name, value in inputs.items()}
     noisy = _repeated(flow.interpolate(data, shared.noise, shared.t), arms)
-    output = model.model(noisy, _repeated(shared.t, arms), **inputs, use_checkpointing=False)
+    output = model.model(noisy, _repeated(shared.t, arms), **inputs, use_checkpointing=checkpointing)
     return output.unflatten(0, (arms, -1)), flow.velocity(data, shared.noise)
 
 
@@ -131,16 +170,16 @@ def _repeated(tensor: Tensor, count: int) -> Tensor:
 def _gradients(
     model: nn.Module,
     adapters: PairedAdapters,
-    arms: tuple[str, ...],
     weightings: Mapping[str, Weighting],
     leaders: Mapping[str, str],
     shared: Draw,
     settings: Finetune,
     step: int,
+    arms: tuple[str, ...],
 ) -> dict[str, dict]:
     """One pass of `arms` over the base: their gradients, and a record of each."""
     adapters.activate(*arms)
-    outputs, target = _velocities(model, shared, len(arms))
+    outputs, target = _velocities(model, shared, len(arms), checkpointing=settings.checkpointing)
     names = shared.clips.clips["clip_id"].tolist()
     totals, records = [], {}
     for arm, own in zip(arms, outputs.unbind(0), strict=True):

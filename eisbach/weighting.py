@@ -56,14 +56,30 @@ def names() -> list[str]:
     return list(_registry)
 
 
+def followers() -> list[str]:
+    """The names of the arms that replay another: they have `calibrate` and need the factors of the arm they follow."""
+    return [name for name, factory in _registry.items() if hasattr(factory, "calibrate")]
+
+
+def settings_of(name: str) -> list[str]:
+    """The settings that `make` takes for a registered name."""
+    return list(inspect.signature(_registry[name]).parameters)
+
+
 def make(name: str, **settings) -> Weighting:
     """The weighting registered as `name`. Raises ValueError for an unknown name or setting, listing the known ones."""
     if name not in _registry:
         raise ValueError(f"unknown weighting '{name}'; known are {', '.join(_registry)}")
-    known = inspect.signature(_registry[name]).parameters
+    known = settings_of(name)
     if unknown := sorted(set(settings) - set(known)):
         raise ValueError(f"weighting '{name}' has no setting {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
     return _registry[name](**settings)
+
+
+def of_run(name: str, seed: int, /, **settings) -> Weighting:
+    """`make` for the run of a seed: a weighting that draws (`shuffled`, `edm2`) draws from it, unless told another."""
+    draws = name in _registry and "seed" in inspect.signature(_registry[name]).parameters
+    return make(name, **({"seed": seed} if draws else {}) | settings)
 
 
 # The barrier and the arms that need nothing but the batch. All factors are [B].
@@ -121,8 +137,11 @@ class Shuffled:
         self, output: Tensor, target: Tensor, t: Tensor, mask: Tensor | None = None, *, step: int, **_
     ) -> Tensor:
         factor = barrier_factor(output, self.lam, mask)
-        order = torch.randperm(len(factor), generator=torch_generator(self.seed, "shuffled", step))
-        return factor[order.to(factor.device)]
+        return factor[self.order(len(factor), step).to(factor.device)]
+
+    def order(self, count: int, step: int) -> Tensor:
+        """The permutation of a batch of `count` at `step`, `[count]`, on the CPU."""
+        return torch.randperm(count, generator=torch_generator(self.seed, "shuffled", step))
 
 
 @weighting("inverse")

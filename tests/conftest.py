@@ -67,3 +67,19 @@ def tiny_archive():
         torch.rand(count, TOKENS, generator=generator) > 0.3,
         torch.nn.functional.normalize(torch.randn(count, 384, generator=generator), dim=-1),
     )
+
+
+@pytest.fixture(scope="session")
+def released_folder(tmp_path_factory):
+    """A checkpoint in the released layout at small widths; tests that change it copy it first."""
+    from tests import released
+
+    return released.write(tmp_path_factory.mktemp("released") / "base")
+
+
+@pytest.fixture
+def released_model(released_folder):
+    from eisbach.models import sa3
+    from tests import released
+
+    return sa3.load(released_folder, accept=released.NARROWED)

@@ -12,6 +12,7 @@ def main() -> None:
     import multiprocessing
     import os
     import shutil
+    import sys
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
     import pandas as pd
@@ -19,7 +20,7 @@ def main() -> None:
     from eisbach import places, tables
     from eisbach.params import load
     from eisbach.progress import track
-    from toy_models import units
+    from toy_models import outcomes, units
     from toy_models.regimes import ANALYTIC, check
 
     settings = load().toys
@@ -41,7 +42,11 @@ def main() -> None:
     for table in TABLES:
         files = [folder / f"{table}.parquet" for folder in folders]
         parts = [pd.read_parquet(file) for file in files if file.exists()]
-        tables.write(places.TOYS / f"{table}.parquet", pd.concat(parts, ignore_index=True))
+        rows = pd.concat(parts, ignore_index=True)
+        tables.write(places.TOYS / f"{table}.parquet", rows)
+        if table == "outcomes":
+            for sentence in outcomes.divergences(rows):
+                print(sentence, file=sys.stderr)
     shutil.rmtree(STATE)
 
 

@@ -43,7 +43,7 @@ class Adapted:
         merged = {}
         for name, frozen in self.base.items():
             layer, part = name.split(".")
-            models = len(weights["first.down"])
+            models = len(weights[f"{layer}.down"])
             weight = every(frozen, models)
             if part == "weight":
                 weight = torch.baddbmm(weight, weights[f"{layer}.down"], weights[f"{layer}.up"])

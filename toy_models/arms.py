@@ -1,7 +1,8 @@
 """Arms for a stack of models: the weightings of `eisbach.weighting`, each on its own models' outputs.
 
-An arm whose factor depends on a sample alone is called once for all seeds; one that looks at the batch, or that has a
-state, is called for every seed by itself, as it would be without the stack.
+The arms that are made of Eq. 5 share one call of the barrier over all their models: it is a hundred small operations,
+which cost more than their arithmetic. An arm whose factor depends on a sample alone is called once for all seeds; one
+that looks at the batch, or that has a state, is called for every seed by itself, as it would be without the stack.
 """
 
 import math
@@ -11,26 +12,34 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eisbach.weighting import Weighting, make
+from eisbach.barrier import barrier_weight
+from eisbach.weighting import Weighting, followers, make, reverse_ranks, settings_of
 from toy_models.draws import Draw
 
-BY_SAMPLE = ("baseline", "barrier", "attached", "oracle", "min_snr", "logit_normal")
-WITH_LAM = ("barrier", "attached", "shuffled", "inverse", "oracle")
-FOLLOWERS = ("constant", "trace", "timestep")  # calibrated on the barrier arm of the same lambda and seed
+OF_OUTPUT = ("barrier", "shuffled", "inverse")  # Eq. 5 on the model's output, then perhaps moved between samples
+BY_SAMPLE = ("baseline", "attached", "min_snr", "logit_normal")
+
+
+def has_lam(name: str) -> bool:
+    """Whether an arm has a lambda; a follower's is that of the barrier it follows."""
+    return name in followers() or "lam" in settings_of(name)
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A weighting and its lambda; NaN where it has none. A follower's lambda is that of the barrier it follows."""
+    """A weighting and its lambda; NaN where it has none."""
 
     name: str
     lam: float = math.nan
 
+    @property
+    def follows(self) -> bool:
+        """Whether it is calibrated on the barrier arm of the same lambda and seed."""
+        return self.name in followers()
+
     def weighting(self, seed: int) -> Weighting:
-        settings = {"lam": self.lam} if self.name in WITH_LAM else {}
-        if self.name in ("shuffled", "edm2"):
-            settings["seed"] = seed
-        return make(self.name, **settings)
+        given = {"lam": self.lam, "seed": seed}
+        return make(self.name, **{key: value for key, value in given.items() if key in settings_of(self.name)})
 
 
 class Stack:
@@ -45,7 +54,7 @@ class Stack:
     def follow(self, factors: dict[float, Tensor], t: Tensor) -> None:
         """Calibrate the followers: `factors` `[steps, S, B]` of the barrier at each lambda, at times `t`."""
         for arm, weightings in self.weightings.items():
-            if arm.name not in FOLLOWERS:
+            if not arm.follows:
                 continue
             for index, weighting in enumerate(weightings):
                 factor, times = factors[arm.lam][:, index], t[:, index]
@@ -68,8 +77,12 @@ class Stack:
     def factors(self, output: Tensor, draw: Draw, step: int) -> tuple[Tensor, Tensor]:
         """Outputs `[A * S, B, C, T]` -> factors `[A, S, B]`, and the penalty that the arms add to each loss."""
         outputs = output.unflatten(0, (len(self.arms), len(self.seeds)))
+        shared = self._of_output(outputs.detach(), step) | self._of_clean(draw)
         factors, penalty = [], output.new_zeros(())
         for arm, mine in zip(self.arms, outputs, strict=True):
+            if arm in shared:
+                factors.append(shared[arm])
+                continue
             weightings = self.weightings[arm]
             parts = [slice(None)] if arm.name in BY_SAMPLE else [slice(i, i + 1) for i in range(len(self.seeds))]
             factor = [
@@ -87,3 +100,29 @@ class Stack:
                 if hasattr(weighting, "penalty"):
                     penalty = penalty + weighting.penalty(draw.t[part].flatten()).mean()
         return torch.stack(factors), penalty
+
+    def _of_output(self, outputs: Tensor, step: int) -> dict[Arm, Tensor]:
+        """`[S, B]` of every arm that is Eq. 5 on its own outputs."""
+        rows = [row for row, arm in enumerate(self.arms) if arm.name in OF_OUTPUT]
+        if not rows:
+            return {}
+        weights = barrier_weight(outputs[rows].flatten(0, 2)).view(len(rows), *outputs.shape[1:3])
+        found = {}
+        for row, weight in zip(rows, weights, strict=True):
+            arm = self.arms[row]
+            factor = (1 - arm.lam) + arm.lam * weight
+            if arm.name == "inverse":
+                factor = reverse_ranks(factor)
+            elif arm.name == "shuffled":
+                orders = [weighting.order(factor.shape[1], step) for weighting in self.weightings[arm]]
+                factor = factor.gather(1, torch.stack(orders))
+            found[arm] = factor
+        return found
+
+    def _of_clean(self, draw: Draw) -> dict[Arm, Tensor]:
+        """`[S, B]` of the oracles: the clean samples are the same for all of them."""
+        oracles = [arm for arm in self.arms if arm.name == "oracle"]
+        if not oracles:
+            return {}
+        weight = barrier_weight(draw.clean.flatten(0, 1)).view(draw.t.shape)
+        return {arm: (1 - arm.lam) + arm.lam * weight for arm in oracles}

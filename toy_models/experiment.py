@@ -11,7 +11,7 @@ from eisbach.params import Toys
 from eisbach.seeds import torch_generator
 from toy_models import gradients, outcomes
 from toy_models.adapters import KINDS, Adapted
-from toy_models.arms import FOLLOWERS, WITH_LAM, Arm, Stack
+from toy_models.arms import Arm, Stack, has_lam
 from toy_models.ensemble import Recipe, Step, beginning, train
 from toy_models.heldout import excess_by_class, heldout, measure
 from toy_models.mixture import CLASSES, NULL
@@ -29,7 +29,7 @@ def arms(settings: Toys) -> list[Arm]:
     """Every arm once for each of its lambdas: all of `lams` where the arm is swept, else `lam`."""
     found = []
     for name in settings.arms:
-        if name not in (*WITH_LAM, *FOLLOWERS):
+        if not has_lam(name):
             found.append(Arm(name))
         else:
             found += [Arm(name, lam) for lam in (settings.lams if name in settings.swept else [settings.lam])]
@@ -37,25 +37,30 @@ def arms(settings: Toys) -> list[Arm]:
 
 
 def run(name: str, seeds: Sequence[int], settings: Toys) -> Tables:
-    """All arms of `seeds` in one regime under both optimizers, and adapters where the regime has a base."""
+    """All arms of `seeds` in one regime under its optimizers, and adapters where the regime has a base."""
     setting = Setting(name, list(seeds), settings)
-    adamw = arms(settings)
-    sgd = [arm for arm in adamw if arm.name in settings.sgd_arms and (math.isnan(arm.lam) or arm.lam == settings.lam)]
-    parts = [*setting.passes("adamw", adamw), *setting.passes("sgd", sgd)]
+    given = arms(settings)
+    single = [arm for arm in given if math.isnan(arm.lam) or arm.lam == settings.lam]
+    chosen = {"adamw": given, "sgd": [arm for arm in single if arm.name in settings.sgd_arms]}
+    if setting.regime.arms is not None:
+        chosen["adamw"] = [arm for arm in single if arm.name in setting.regime.arms]
+    parts = [part for optimizer in setting.regime.recipes for part in setting.passes(optimizer, chosen[optimizer])]
     if setting.regime.base is not None:
-        parts += [setting.adapted(kind) for kind in KINDS]
-    return {table: pd.concat([part[table] for part in parts], ignore_index=True) for table in parts[0]}
+        parts += setting.adapted()
+    tables = {table: pd.concat([part[table] for part in parts], ignore_index=True) for table in parts[0]}
+    return outcomes.without_diverged(tables)
 
 
 class Setting:
-    """What the passes of a regime share: its law, network and held-out draws, and the block of seeds."""
+    """What the passes of a regime share: its law, network and held-out draws of the block's seeds."""
 
     def __init__(self, name: str, seeds: list[int], settings: Toys):
         self.name, self.seeds, self.settings = name, seeds, settings
         self.regime = REGIMES[name]
         self.law = self.regime.law()
-        self.held = heldout(self.law, settings.heldout)
-        self.exact, _ = self.law.sample(settings.samples, torch_generator(0, "toy exact samples"))
+        self.held = heldout(self.law, settings.heldout, seeds)
+        exact = [self.law.sample(settings.samples, torch_generator(seed, "toy exact samples"))[0] for seed in seeds]
+        self.exact = torch.stack(exact)
         self.lengths = {
             run: max(2, round(steps * settings.length))
             for run, steps in (("short", self.regime.short), ("converged", self.regime.converged))
@@ -77,8 +82,8 @@ class Setting:
     def passes(self, optimizer: str, arms: Sequence[Arm]) -> Iterator[Tables]:
         """Train the free arms, then those that follow the barrier arms among them."""
         recipe, network = self.regime.recipes[optimizer], self.regime.network
-        free = [arm for arm in arms if arm.name not in FOLLOWERS]
-        followers = [arm for arm in arms if arm.name in FOLLOWERS]
+        free = [arm for arm in arms if not arm.follows]
+        followers = [arm for arm in arms if arm.follows]
         leaders = {lam: free.index(Arm("barrier", lam)) for lam in {arm.lam for arm in followers}}
         factors: dict[float, list[Tensor]] = {lam: [] for lam in leaders}
         times: list[Tensor] = []
@@ -97,29 +102,31 @@ class Setting:
             start = beginning(network, self.seeds, len(followers))
             yield self._trained(network, start, stack, recipe, "full", lambda step: None)
 
-    def adapted(self, kind: str) -> Tables:
+    def adapted(self) -> Iterator[Tables]:
         """Baseline and barrier as adapters on a base of another law, one base a seed, shared by the two arms."""
         recipe, network = self.regime.recipes["adamw"], self.regime.network
         plain = Stack([Arm("baseline")], self.seeds)
         start = beginning(network, self.seeds, 1)
         base = start
         for step in train(network, self.regime.base(), plain, start, recipe, self.lengths["converged"]):
-            base = step.weights
+            base, lost = step.weights, step.lost
         stack = Stack([Arm("baseline"), Arm("barrier", self.settings.lam)], self.seeds)
-        adapted = Adapted(network, base, kind)
-        adapters = adapted.beginning(self.seeds, len(stack.arms), RANK)
-        return self._trained(adapted, adapters, stack, recipe, kind, lambda step: None)
+        for kind in KINDS:
+            adapted = Adapted(network, base, kind)
+            adapters = adapted.beginning(self.seeds, len(stack.arms), RANK)
+            yield self._trained(adapted, adapters, stack, recipe, kind, lambda step: None, lost)
 
     def _trained(
         self,
-        network: Network | Adapted,
+        network: Network,
         weights: Weights,
         stack: Stack,
         recipe: Recipe,
         adapter: str,
         watch: Callable[[Step], None],
+        lost: Tensor | None = None,
     ) -> Tables:
-        """Train a stack, show every step to `watch`, and measure it at both lengths."""
+        """Train a stack, show every step to `watch`, and measure it at both lengths; `lost` `[1, S]` had no base."""
         facts = {"regime": self.name, "adapter": adapter, "optimizer": recipe.optimizer}
         found: dict[str, list[pd.DataFrame]] = {"outcomes": [], "curves": [], "weights": [], "draws": []}
         marks = {step for step in MARKS if step < self.lengths["converged"]} | set(self.lengths.values())
@@ -130,12 +137,13 @@ class Setting:
                 found["curves"].append(self._curve(network, step.weights, stack, {**facts, "step": done}))
             for run, length in self.lengths.items():
                 if done == length:
-                    tables = self._measured(network, step.weights, stack, recipe, {**facts, "run": run})
+                    without = step.lost if lost is None else step.lost | lost
+                    tables = self._measured(network, step.weights, stack, recipe, {**facts, "run": run}, without)
                     for table, rows in tables.items():
                         found[table].append(rows)
         return {table: pd.concat(rows, ignore_index=True) for table, rows in found.items()}
 
-    def _curve(self, network: Network | Adapted, weights: Weights, stack: Stack, facts: dict) -> pd.DataFrame:
+    def _curve(self, network: Network, weights: Weights, stack: Stack, facts: dict) -> pd.DataFrame:
         loss, excess = excess_by_class(network, weights, self.held, every_nth=4)
         run = "short" if facts["step"] <= self.lengths["short"] else "converged"
         who = outcomes.models(stack.arms, self.seeds).assign(**facts, run=run)
@@ -147,10 +155,10 @@ class Setting:
         )
 
     def _measured(
-        self, network: Network | Adapted, weights: Weights, stack: Stack, recipe: Recipe, facts: dict
+        self, network: Network, weights: Weights, stack: Stack, recipe: Recipe, facts: dict, lost: Tensor
     ) -> Tables:
         measured = measure(network, weights, self.held)
-        found = outcomes.of_heldout(measured, self.held)
+        found = outcomes.of_heldout(measured, self.held) | {"diverged": lost.flatten().double()}
         samples = sample(network, weights, self.seeds, self.settings.samples, NULL)
         labels = range(len(CLASSES)) if self.law.shape != (1, 2) else ()
         by_class = [sample(network, weights, self.seeds, 48, label) for label in labels]
@@ -163,7 +171,7 @@ class Setting:
         who = outcomes.models(stack.arms, self.seeds).assign(**facts, source="trained")
         return {
             "outcomes": outcomes.rows(found, facts, stack.arms, self.seeds),
-            "weights": outcomes.weight_rows(measured.weight, self.held.times, who),
+            "weights": outcomes.weight_rows(measured.weight, who),
             "draws": self._pictured(samples, stack, facts),
         }
 

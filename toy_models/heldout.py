@@ -1,9 +1,11 @@
 """Held-out draws of a law beside its exact velocity: losses, excess risk and weights by t and class.
 
-The draws are the same for every arm and seed, so nothing of a difference between arms is theirs. Excess risk is the
-mean square distance to E[v | x_t, class]: in expectation the loss minus the Bayes loss, without the target's noise.
+Every seed has samples, noise and times of its own, so that seeds are independent; its arms share them, so that nothing
+of a difference between arms is theirs. Excess risk is the mean square distance to E[v | x_t, class]: in expectation the
+loss minus the Bayes loss, without the target's noise.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,37 +15,41 @@ from eisbach import flow
 from eisbach.barrier import barrier_weight
 from eisbach.seeds import torch_generator
 from toy_models.mixture import CLASSES, Mixture
-from toy_models.networks import Network, Weights
+from toy_models.networks import Network, Weights, every
 
 
 @dataclass(frozen=True)
 class Heldout:
-    """`count` draws of each class at each of N times; the first axis is time, the second class by class."""
+    """`count` draws of each class, class by class, for S seeds at one time each in each of N equal parts of [0, 1]."""
 
-    times: list[float]
-    noisy: Tensor  # [N, 2 * count, C, T]
-    target: Tensor  # [N, 2 * count, C, T]
-    exact: Tensor  # [N, 2 * count, C, T], E[v | x_t, class]
-    bayes: Tensor  # [N, 2], the loss of `exact` in expectation: mean of Var[v | x_t, class]
-    component: Tensor  # [N, 2 * count], which component of the law a draw is of
+    times: Tensor  # [N, S], uniform within their parts
+    noisy: Tensor  # [N, S, 2 * count, C, T]
+    target: Tensor  # [N, S, 2 * count, C, T]
+    exact: Tensor  # [N, S, 2 * count, C, T], E[v | x_t, class]
+    bayes: Tensor  # [N, S, 2], the loss of `exact` in expectation: mean of Var[v | x_t, class]
+    component: Tensor  # [N, S, 2 * count], which component of the law a draw is of
     label: Tensor  # [2 * count]
 
 
-def heldout(law: Mixture, count: int, per_tenth: int = 2, seed: int = 0) -> Heldout:
-    """Draws at `per_tenth` times in every tenth of [0, 1]."""
-    times = [(index + 0.5) / (10 * per_tenth) for index in range(10 * per_tenth)]
+def heldout(law: Mixture, count: int, seeds: Sequence[int], per_tenth: int = 2) -> Heldout:
+    """The draws of `seeds`, a seed's the same whatever seeds stand beside it; `per_tenth` times in every tenth."""
+    parts = 10 * per_tenth
     label = torch.arange(len(CLASSES)).repeat_interleave(count)
-    rows = []
-    for t in times:
-        generator = torch_generator(seed, "toy held-out", t)
-        clean, component = law.sample(len(label), generator, label)
-        noise = torch.randn(clean.shape, dtype=clean.dtype, generator=generator)
-        at = torch.full((len(label),), t, dtype=clean.dtype)
-        noisy = flow.interpolate(clean, noise, at)
-        bayes = law.conditional_loss(noisy, at, label).unflatten(0, (len(CLASSES), count)).mean(1)
-        rows.append((noisy, flow.velocity(clean, noise), law.velocity(noisy, at, label), bayes, component))
-    *truths, components = (torch.stack(part) for part in zip(*rows, strict=True))
-    return Heldout(times, *(truth.float() for truth in truths), components, label)
+    draws = [_drawn(law, label, part, parts, seed) for part in range(parts) for seed in seeds]
+    columns = (torch.stack(column).unflatten(0, (parts, len(seeds))) for column in zip(*draws, strict=True))
+    return Heldout(*columns, label)
+
+
+def _drawn(law: Mixture, label: Tensor, part: int, parts: int, seed: int) -> tuple[Tensor, ...]:
+    """Time, x_t, target, exact velocity, Bayes loss by class and components of one seed in one part of [0, 1]."""
+    generator = torch_generator(seed, "toy held-out", part, parts)
+    at = ((part + torch.rand((), dtype=torch.float64, generator=generator)) / parts).expand(len(label))
+    clean, component = law.sample(len(label), generator, label)
+    noise = torch.randn(clean.shape, dtype=clean.dtype, generator=generator)
+    noisy = flow.interpolate(clean, noise, at)
+    exact, variance = law.moments(noisy, at, label)
+    bayes = variance.unflatten(0, (len(CLASSES), -1)).mean(1)
+    return *(truth.float() for truth in (at[0], noisy, flow.velocity(clean, noise), exact, bayes)), component
 
 
 @dataclass(frozen=True)
@@ -57,25 +63,30 @@ class Measured:
 
 @torch.no_grad()
 def measure(network: Network, weights: Weights, held: Heldout) -> Measured:
-    """Loss, excess risk and weight of every model on every draw."""
+    """Loss, excess risk and weight of every model on every draw of its seed."""
     columns = []
-    for t, noisy, target, exact in zip(held.times, held.noisy, held.target, held.exact, strict=True):
-        at = torch.full((1, len(held.label)), t)
-        output = network(weights, noisy.unsqueeze(0), at, held.label.unsqueeze(0))
-        weight = barrier_weight(output.flatten(0, 1)).view(len(output), -1)
-        columns.append(((output - target).square().mean((2, 3)), (output - exact).square().mean((2, 3)), weight))
-    parts = (torch.stack(part, dim=1) for part in zip(*columns, strict=True))
+    for part in range(len(held.times)):
+        output, loss, excess = _errors(network, weights, held, part)
+        columns.append((loss, excess, barrier_weight(output.flatten(0, 1)).view(loss.shape)))
+    parts = (torch.stack(column, dim=1) for column in zip(*columns, strict=True))
     return Measured(*(part.unflatten(2, (len(CLASSES), -1)) for part in parts))
 
 
 @torch.no_grad()
 def excess_by_class(network: Network, weights: Weights, held: Heldout, every_nth: int) -> tuple[Tensor, Tensor]:
-    """Loss and excess risk `[M, 2]` on every n-th time: enough for a learning curve."""
+    """Loss and excess risk `[M, 2]` on every n-th part of [0, 1]: enough for a learning curve."""
     totals = []
-    for index in range(every_nth // 2, len(held.times), every_nth):
-        at = torch.full((1, len(held.label)), held.times[index])
-        output = network(weights, held.noisy[index].unsqueeze(0), at, held.label.unsqueeze(0))
-        errors = [(output - truth[index]).square().mean((2, 3)) for truth in (held.target, held.exact)]
+    for part in range(every_nth // 2, len(held.times), every_nth):
+        _, *errors = _errors(network, weights, held, part)
         totals.append(torch.stack(errors).unflatten(2, (len(CLASSES), -1)).mean(3))
     loss, excess = torch.stack(totals).mean(0)
     return loss, excess
+
+
+def _errors(network: Network, weights: Weights, held: Heldout, part: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Output `[M, 2 * count, C, T]` at one time of each seed, its loss and its excess risk `[M, 2 * count]`."""
+    noisy = held.noisy[part]
+    at = held.times[part].unsqueeze(1).expand(noisy.shape[:2])
+    output = network(weights, noisy, at, held.label.expand(noisy.shape[:2]))
+    errors = [(output - every(truth[part], len(output))).square().mean((2, 3)) for truth in (held.target, held.exact)]
+    return output, *errors

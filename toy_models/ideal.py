@@ -28,18 +28,18 @@ def law_of(name: str) -> Mixture:
 
 
 def measured(held: Heldout) -> Measured:
-    """The exact velocity in the place of a model: `[1, N, 2, count]` each, its excess risk 0."""
-    loss = (held.exact - held.target).square().mean((2, 3))
-    weight = torch.stack([barrier_weight(output) for output in held.exact])
-    parts = (part.unflatten(1, (2, -1)).unsqueeze(0) for part in (loss, torch.zeros_like(loss), weight))
+    """The exact velocity in the place of a model, one a seed: `[S, N, 2, count]` each, its excess risk 0."""
+    loss = (held.exact - held.target).square().mean((3, 4))
+    weight = barrier_weight(held.exact.flatten(0, 2)).view(loss.shape)
+    parts = (part.transpose(0, 1).unflatten(2, (2, -1)) for part in (loss, torch.zeros_like(loss), weight))
     return Measured(*parts)
 
 
 def weight_curve(name: str, count: int, seed: int = 0) -> pd.DataFrame:
     """The ideal w by class and t with 95 % intervals, rows of the table of weights."""
-    held = heldout(law_of(name), count, seed=seed)
+    held = heldout(law_of(name), count, [seed])
     who = pd.DataFrame([{"arm": "exact", "lam": float("nan"), "seed": seed, **_facts(name), "source": "closed form"}])
-    return outcomes.weight_rows(measured(held).weight, held.times, who)
+    return outcomes.weight_rows(measured(held).weight, who)
 
 
 def analytic(seeds: Sequence[int], settings: Toys) -> dict[str, pd.DataFrame]:
@@ -47,7 +47,7 @@ def analytic(seeds: Sequence[int], settings: Toys) -> dict[str, pd.DataFrame]:
     law = law_of(ANALYTIC)
     tables = []
     for seed in seeds:
-        held = heldout(law, settings.heldout, seed=seed)
+        held = heldout(law, settings.heldout, [seed])
         found = outcomes.of_heldout(measured(held), held)
         found = {name: value for name, value in found.items() if "excess_risk" not in name}  # 0 by construction
         found |= _by_kind(law, held)
@@ -77,9 +77,9 @@ def _facts(name: str) -> dict[str, str]:
 def _by_kind(law: Mixture, held: Heldout) -> dict[str, Tensor]:
     """Mean weights at low and high t of each kind of envelope, the class known: contrast is made of three kinds."""
     found = {}
-    weight, t = measured(held).weight[0].flatten(1).double(), torch.tensor(held.times)
+    weight, t = measured(held).weight[0].flatten(1).double(), held.times[:, 0]
     for index, kind in enumerate(trajectories.KINDS):
-        mine = (law.modes[held.component] == index).double()  # [N, 2 * count]
+        mine = (law.modes[held.component[:, 0]] == index).double()  # [N, 2 * count]
         for name, rows in (("t<0.2", t < 0.2), ("t>0.8", t > 0.8)):
             found[f"w/{name}/{kind}"] = ((weight * mine)[rows].sum() / mine[rows].sum()).unsqueeze(0)
     return found

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from eisbach.seeds import torch_generator
 from toy_models.mixture import Mixture
+from toy_models.networks import every
 
 
 def masses(law: Mixture, samples: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,19 +49,23 @@ def vendi(samples: Tensor, bandwidth: float) -> Tensor:
     return entropy(torch.linalg.eigvalsh(gram).clamp(min=0)).exp()
 
 
-def bandwidth(exact: Tensor) -> float:
-    """The median distance between exact draws `[n, C, T]`: a scale that belongs to the law, not to a model."""
-    return torch.pdist(exact.flatten(1).double()).median().item()
+def bandwidth(law: Mixture, count: int = 256) -> float:
+    """The median distance between `count` exact draws: a scale that belongs to the law, not to a model or a seed."""
+    exact, _ = law.sample(count, torch_generator(0, "toy bandwidth"))
+    return torch.pdist(exact.flatten(1)).median().item()
 
 
 def sliced_wasserstein(samples: Tensor, exact: Tensor, directions: int = 64) -> Tensor:
-    """Mean over random directions of the one-dimensional W1 distance to as many exact draws `[n, C, T]`."""
+    """Mean over directions of the one-dimensional W1 distance to as many exact draws `[S, n, C, T]` of the same seeds.
+
+    The directions are part of the measure, the same for all seeds.
+    """
     generator = torch_generator(0, "toy directions")
-    axes = torch.randn(exact[0].numel(), directions, dtype=torch.float64, generator=generator)
+    axes = torch.randn(exact[0, 0].numel(), directions, dtype=torch.float64, generator=generator)
     axes /= axes.norm(dim=0)
     mine = (samples.flatten(2).double() @ axes).sort(dim=1).values
-    truth = (exact.flatten(1).double() @ axes).sort(dim=0).values
-    return (mine - truth).abs().mean((1, 2))
+    truth = (exact.flatten(2).double() @ axes).sort(dim=1).values
+    return (mine - every(truth, len(mine))).abs().mean((1, 2))
 
 
 def rise_share(curve: Tensor) -> Tensor:
@@ -126,7 +131,15 @@ def pair_correlation(values: Tensor) -> Tensor:
 
 
 def rank_correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Spearman's rho along the last axis; of ties, which a continuous law has none of, the first counts as less."""
-    ranks = [values.argsort(stable=True, dim=-1).argsort(stable=True, dim=-1).double() for values in (a, b)]
-    x, y = (rank - rank.mean(-1, keepdim=True) for rank in ranks)
-    return (x * y).sum(-1) / (x.square().sum(-1) * y.square().sum(-1)).sqrt()
+    """Spearman's rho along the last axis, tied values at the mean of their ranks; 0 where all of a row are tied."""
+    x, y = (ranks(values) - (values.shape[-1] - 1) / 2 for values in (a, b))
+    spread = (x.square().sum(-1) * y.square().sum(-1)).sqrt()
+    return (x * y).sum(-1) / spread.clamp(min=0.5)  # the least of a row that is not tied throughout
+
+
+def ranks(values: Tensor) -> Tensor:
+    """Ranks from 0 along the last axis, float64; ties share the mean of theirs."""
+    values = values.contiguous()
+    ordered = values.sort(dim=-1).values
+    below, upto = (torch.searchsorted(ordered, values, right=right) for right in (False, True))
+    return (below + upto - 1).double() / 2

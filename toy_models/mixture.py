@@ -64,7 +64,7 @@ class Mixture:
 
     def velocity(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """E[v | x_t], `[B, C, T]`: the minimiser of the loss, and of any loss with a detached weight of (x_t, t)."""
-        return self._moments(noisy, t, label)[0]
+        return self.moments(noisy, t, label)[0]
 
     def score(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """Gradient of `log_density`: -E[n | x_t] / t with n = x_t + (1 - t) v; t must be positive."""
@@ -73,7 +73,19 @@ class Mixture:
 
     def conditional_loss(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """Var[v | x_t], mean over channels and positions, `[B]`: the loss no model can beat at x_t."""
-        return self._moments(noisy, t, label)[1]
+        return self.moments(noisy, t, label)[1]
+
+    def moments(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """E[v | x_t] and the mean of Var[v | x_t], by the law of total variance over the components."""
+        joint, centred, spread = self._log_joint(noisy, t, label)
+        shares = torch.softmax(joint, dim=1)
+        t = t.double().view(-1, 1, 1, 1)
+        slope = (t - (1 - t) * self.variances[:, None]) / spread
+        given = torch.einsum("bkcj,ktj->bkct", slope * centred - self._projected_means, self.basis)
+        mean = torch.einsum("bk,bkct->bct", shares, given)
+        within = torch.einsum("bk,bkt->b", shares, (self.variances[:, None] / spread).squeeze(2)) / self.shape[1]
+        between = torch.einsum("bk,bk->b", shares, (given - mean.unsqueeze(1)).square().mean((2, 3)))
+        return mean, within + between
 
     @cached_property
     def _projected_means(self) -> Tensor:
@@ -98,18 +110,6 @@ class Mixture:
         constant = channels * (spread.log().sum((2, 3)) + positions * torch.log(torch.tensor(2 * torch.pi)))
         log_likelihood = -((centred.square() / spread).sum((2, 3)) + constant) / 2
         return self._prior(label, len(noisy)) + log_likelihood, centred, spread
-
-    def _moments(self, noisy: Tensor, t: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """E[v | x_t] and the mean of Var[v | x_t], by the law of total variance over the components."""
-        joint, centred, spread = self._log_joint(noisy, t, label)
-        shares = torch.softmax(joint, dim=1)
-        t = t.double().view(-1, 1, 1, 1)
-        slope = (t - (1 - t) * self.variances[:, None]) / spread
-        given = torch.einsum("bkcj,ktj->bkct", slope * centred - self._projected_means, self.basis)
-        mean = torch.einsum("bk,bkct->bct", shares, given)
-        within = torch.einsum("bk,bkt->b", shares, (self.variances[:, None] / spread).squeeze(2)) / self.shape[1]
-        between = torch.einsum("bk,bk->b", shares, (given - mean.unsqueeze(1)).square().mean((2, 3)))
-        return mean, within + between
 
 
 def isotropic(points: Tensor, deviation: float, classes: Tensor, modes: Tensor) -> Mixture:

@@ -9,6 +9,7 @@ knows only that data and noise have unit variance (`eisbach.flow.linear_predicto
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -19,6 +20,7 @@ from toy_models.mixture import NULL
 
 Weights = dict[str, Tensor]
 OCTAVES = 3  # of the waves that encode t
+CONDITION = 2 * OCTAVES + NULL + 1  # features of t and the label
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,20 @@ class Mlp:
         """(in, out) of every layer, in order."""
         size = self.channels * self.positions
         hidden = {f"hidden{index}": (self.width, self.width) for index in range(self.depth)}
-        return {"first": (5 * size + _condition_size(), self.width), **hidden, "last": (self.width, size)}
+        return {"first": (5 * size + CONDITION, self.width), **hidden, "last": (self.width, size)}
+
+    def begins_at_zero(self, name: str) -> bool:
+        return name == "last"
+
+    def has_bias(self, name: str) -> bool:
+        return True
 
     def __call__(self, weights: Weights, noisy: Tensor, t: Tensor, label: Tensor) -> Tensor:
-        models = len(weights["first.weight"])
         flat = noisy.flatten(2)
         angle = math.pi * torch.cat([flat / 2, flat], dim=2)
         features = torch.cat([flat, angle.cos(), angle.sin(), condition(t, label)], dim=2)
         hidden = trunk(weights, features, self.depth)
-        correction = layer(weights, "last", hidden).unflatten(2, noisy.shape[2:])
-        return every(linear_predictor(t)[..., None, None] * noisy, models) + correction
+        return corrected(noisy, t, layer(weights, "last", hidden).unflatten(2, noisy.shape[2:]))
 
 
 @dataclass(frozen=True)
@@ -66,27 +72,45 @@ class Mixer:
         """(in, out) of every layer, in order."""
         forms = 2 * self.positions - 1
         hidden = {f"hidden{index}": (self.width, self.width) for index in range(self.depth)}
-        return {"first": (forms + _condition_size(), self.width), **hidden, "last": (self.width, self.positions**2)}
+        return {"first": (forms + CONDITION, self.width), **hidden, "last": (self.width, self.positions**2)}
+
+    def begins_at_zero(self, name: str) -> bool:
+        return name == "last"
+
+    def has_bias(self, name: str) -> bool:
+        return True
 
     def __call__(self, weights: Weights, noisy: Tensor, t: Tensor, label: Tensor) -> Tensor:
         models = len(weights["first.weight"])
         forms = torch.cat([noisy.square().mean(2), (noisy[..., 1:] * noisy[..., :-1]).mean(2)], dim=2)
         hidden = trunk(weights, torch.cat([forms, condition(t, label)], dim=2), self.depth)
         matrix = layer(weights, "last", hidden).unflatten(2, (self.positions, self.positions))
-        identity = torch.eye(self.positions, dtype=noisy.dtype)
-        return every(noisy, models) @ (every(linear_predictor(t)[..., None, None] * identity, models) + matrix)
+        return corrected(noisy, t, every(noisy, models) @ matrix)
 
 
-Network = Mlp | Mixer
+class Network(Protocol):
+    """What a stack trains. Its layers' weights are named `<layer>.weight` and `<layer>.bias`."""
+
+    channels: int
+    positions: int
+
+    def sizes(self) -> dict[str, tuple[int, int]]: ...
+
+    def begins_at_zero(self, name: str) -> bool: ...
+
+    def has_bias(self, name: str) -> bool: ...
+
+    def __call__(self, weights: Weights, noisy: Tensor, t: Tensor, label: Tensor) -> Tensor: ...
 
 
 def initial(network: Network, generator: Generator) -> Weights:
-    """Weights of one model, `[1, in, out]` and `[1, 1, out]`: normal with variance 1 / in; zero in the last layer."""
+    """Weights of one model, `[1, in, out]` and `[1, 1, out]`: normal with variance 1 / in, or zero; biases zero."""
     weights = {}
     for name, (inputs, outputs) in network.sizes().items():
         normal = torch.randn(1, inputs, outputs, generator=generator) / math.sqrt(inputs)
-        weights[f"{name}.weight"] = torch.zeros_like(normal) if name == "last" else normal
-        weights[f"{name}.bias"] = torch.zeros(1, 1, outputs)
+        weights[f"{name}.weight"] = torch.zeros_like(normal) if network.begins_at_zero(name) else normal
+        if network.has_bias(name):
+            weights[f"{name}.bias"] = torch.zeros(1, 1, outputs)
     return weights
 
 
@@ -98,9 +122,18 @@ def trunk(weights: Weights, features: Tensor, depth: int) -> Tensor:
     return hidden
 
 
+def corrected(noisy: Tensor, t: Tensor, correction: Tensor) -> Tensor:
+    """The linear predictor of what the models share, plus each model's correction `[M, B, C, T]`."""
+    linear = linear_predictor(t)[..., None, None] * noisy
+    return (correction.unflatten(0, (-1, len(noisy))) + linear).flatten(0, 1)
+
+
 def layer(weights: Weights, name: str, inputs: Tensor) -> Tensor:
     """`[M, B, in]` -> `[M, B, out]`, every model by its own weights."""
-    return torch.baddbmm(weights[f"{name}.bias"], inputs, weights[f"{name}.weight"])
+    bias = weights.get(f"{name}.bias")
+    return (
+        inputs @ weights[f"{name}.weight"] if bias is None else torch.baddbmm(bias, inputs, weights[f"{name}.weight"])
+    )
 
 
 def every(shared: Tensor, models: int) -> Tensor:
@@ -112,7 +145,3 @@ def condition(t: Tensor, label: Tensor) -> Tensor:
     """t as waves and the label as one of three, `[S, B, condition]`."""
     angle = math.pi * t.unsqueeze(-1) * 2.0 ** torch.arange(OCTAVES)
     return torch.cat([angle.cos(), angle.sin(), one_hot(label, NULL + 1).to(t.dtype)], dim=-1)
-
-
-def _condition_size() -> int:
-    return 2 * OCTAVES + NULL + 1

@@ -1,5 +1,6 @@
 """From trained stacks to tidy rows: one number per arm, seed and metric."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from toy_models import measures
 from toy_models.arms import Arm
 from toy_models.heldout import Heldout, Measured
 from toy_models.mixture import CLASSES, Mixture
+from toy_models.networks import every
 
 COLUMNS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric", "value"]
 
@@ -23,26 +25,29 @@ def of_heldout(measured: Measured, held: Heldout) -> dict[str, Tensor]:
     for index, name in enumerate(CLASSES):
         found |= {f"heldout_loss/{name}": loss[:, index], f"excess_risk/{name}": excess[:, index]}
     found["relative_excess_risk/contrast"] = excess[:, 1] / excess[:, 0]
-    for index, t in enumerate(range(10)):
-        rows = [row for row, at in enumerate(held.times) if int(at * 10) == t]
-        found[f"excess_risk/t{index / 10:.1f}"] = measured.excess[:, rows].mean((1, 2, 3))
+    for index, tenth in enumerate(measured.excess.unflatten(1, (10, -1)).mean((2, 3, 4)).unbind(1)):
+        found[f"excess_risk/t{index / 10:.1f}"] = tenth
     return found | of_weights(measured.weight, measured.loss, held.times)
 
 
-def of_weights(weight: Tensor, loss: Tensor, times: Sequence[float]) -> dict[str, Tensor]:
-    """What the weights `[M, N, 2, count]` of Eq. 4 say of t, of the classes and of the losses beside them."""
-    t = torch.tensor(times, dtype=torch.float64)
+def of_weights(weight: Tensor, loss: Tensor, times: Tensor) -> dict[str, Tensor]:
+    """What the weights `[M, N, 2, count]` of Eq. 4 say of t, of the classes and of the losses beside them.
+
+    `times` `[N, S]`, one in each of N equal parts of [0, 1], N a multiple of 10.
+    """
     weight, loss = weight.double(), loss.double()
-    low, high = t < 0.2, t > 0.8
-    tenth = torch.stack([weight[:, (t * 10).long() == index].mean((1, 3)) for index in range(10)], dim=1)  # [M, 10, 2]
+    fifth = weight.shape[1] // 5
+    low, high = slice(fifth), slice(-fifth, None)  # t < 0.2, t > 0.8
+    tenth = weight.unflatten(1, (10, -1)).mean((2, 4))  # [M, 10, 2]
     flat = weight.flatten(1)
+    t = every(times.mT, len(weight))[..., None, None].expand_as(weight).flatten(1)
     by_class = weight.mean((1, 3))
     # B falls as w rises, one to one: the rank correlation of B and loss is minus that of w and loss.
     rho = -measures.rank_correlation(weight, loss)  # [M, N, 2]: within a time and a class
     return {
         "w/t<0.2": weight[:, low].mean((1, 2, 3)),
         "w/t>0.8": weight[:, high].mean((1, 2, 3)),
-        "w_spearman_t": measures.rank_correlation(flat, t.repeat_interleave(weight[0, 0].numel()).expand_as(flat)),
+        "w_spearman_t": measures.rank_correlation(flat, t),
         "w_ratio/contrast_flat": by_class[:, 1] / by_class[:, 0],
         "w_ratio_min_bin/contrast_flat": (tenth[:, :, 1] / tenth[:, :, 0]).amin(1),
         "w_ratio_max_bin/contrast_flat": (tenth[:, :, 1] / tenth[:, :, 0]).amax(1),
@@ -55,14 +60,14 @@ def of_weights(weight: Tensor, loss: Tensor, times: Sequence[float]) -> dict[str
 
 
 def of_samples(law: Mixture, samples: Tensor, conditional: list[Tensor], exact: Tensor) -> dict[str, Tensor]:
-    """Measures of unconditional samples `[M, n, C, T]`, of samples of each class, beside exact draws `[n, C, T]`."""
+    """Measures of unconditional samples `[M, n, C, T]`, of samples of each class, beside exact draws `[S, n, C, T]`."""
     contrast, modes = measures.masses(law, samples)
     some = min(128, samples.shape[1])  # eigenvalues cost the cube
     found = {
         "class_mass/contrast": contrast,
         "modes": modes,
         "location_entropy": measures.location_entropy(samples),
-        "vendi": measures.vendi(samples[:, :some], measures.bandwidth(exact[:some])),
+        "vendi": measures.vendi(samples[:, :some], measures.bandwidth(law)),
         "sliced_wasserstein": measures.sliced_wasserstein(samples, exact),
     }
     if law.shape == (1, 2):
@@ -107,10 +112,40 @@ def models(arms: Sequence[Arm], seeds: Sequence[int]) -> pd.DataFrame:
     )
 
 
-def weight_rows(weight: Tensor, times: Sequence[float], who: pd.DataFrame) -> pd.DataFrame:
-    """Mean weights by class and t with their 95 % intervals over samples: one row per row of `who`, class and t."""
+def weight_rows(weight: Tensor, who: pd.DataFrame) -> pd.DataFrame:
+    """Mean weights by class and t with their 95 % intervals over samples: one row per row of `who`, class and t.
+
+    `t` is the middle of the part of [0, 1] in which the seed's own time lies, so that seeds can be averaged.
+    """
+    times = [(part + 0.5) / weight.shape[1] for part in range(weight.shape[1])]
     mean, half = weight.double().mean(3), 1.96 * weight.double().std(3) / weight.shape[3] ** 0.5
     index = pd.MultiIndex.from_product([who.index, times, CLASSES], names=["model", "t", "class"])
     table = pd.DataFrame({"w": mean.flatten(), "half": half.flatten()}, index=index).reset_index(["t", "class"])
     table = table.assign(w_low=table["w"] - table["half"], w_high=table["w"] + table["half"]).drop(columns="half")
     return table.join(who).reset_index(drop=True)
+
+
+def without_diverged(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Without any row of a seed in the optimizer and run where one of its arms diverged, but that it did.
+
+    All arms of the seed go, or arms would be compared over different seeds; the metric `diverged` (0 or 1) stays.
+    """
+    outcomes = tables["outcomes"]
+    told = outcomes["metric"] == "diverged"
+    key = ["regime", "optimizer", "run", "seed"]
+    lost = pd.MultiIndex.from_frame(outcomes.loc[told & (outcomes["value"] > 0), key])
+    kept = {name: table for name, table in tables.items() if len(table)}
+    kept = {name: table[~pd.MultiIndex.from_frame(table[key]).isin(lost)] for name, table in kept.items()}
+    kept["outcomes"] = outcomes[told | ~pd.MultiIndex.from_frame(outcomes[key]).isin(lost)]
+    return {name: kept.get(name, table).reset_index(drop=True) for name, table in tables.items()}
+
+
+def divergences(outcomes: pd.DataFrame) -> list[str]:
+    """A sentence for every model that diverged."""
+    lost = outcomes[(outcomes["metric"] == "diverged") & (outcomes["value"] > 0)]
+    return [
+        f"{row.regime}, {row.optimizer}, {row.adapter}, {row.run}: arm '{row.arm}'"
+        f"{'' if math.isnan(row.lam) else f' at lambda {row.lam:g}'}, seed {row.seed}, diverged; "
+        "that seed is left out of every arm there. Lower its rate or its clip in toy_models/regimes.py"
+        for row in lost.itertuples()
+    ]

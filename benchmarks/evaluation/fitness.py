@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 
 from benchmarks.evaluation.document import into_document
-from eisbach import evaluate, places
+from eisbach import places
 from eisbach.command import run
 from eisbach.data import clips, latents
 from eisbach.files import replacing
-from eisbach.metrics import fitness, structure
+from eisbach.metrics import fitness, hearing
 from eisbach.params import load
 from eisbach.progress import track
 from eisbach.seeds import numpy_generator
@@ -26,13 +26,12 @@ from eisbach.stages import loading
 def main() -> None:
     codec = loading.base(load()).pretransform
     archive = latents.load(places.ARCHIVE)
-    training = archive.split("finetune").latents
-    scale = structure.fit([(evaluate.heard(codec, clip), clip.numpy()) for clip in training])
+    scale = hearing.fit([hearing.hear(codec, clip, {}) for clip in archive.split("finetune").latents], "mel")
     rows = {clip_id: row for row, clip_id in enumerate(archive.clips["clip_id"])}
     judged = archive.clips.index[archive.clips["split"].isin(["base", "heldout"])]
 
     def measured(latent: torch.Tensor) -> dict[str, float]:
-        return structure.measure(evaluate.heard(codec, latent), latent.numpy(), scale)
+        return hearing.measure(hearing.hear(codec, latent, {}), scale)
 
     records = []
     for clip_id, audio in track(clips.read(places.CLIPS), "known groups", len(rows)):

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from eisbach import evaluate, places
+from eisbach import places
 from eisbach.command import run
 from eisbach.data import clips, latents
 from eisbach.files import replacing
-from eisbach.metrics import loudness, structure
+from eisbach.metrics import hearing, loudness, sets
 from eisbach.params import load
 from eisbach.stages import loading
 
@@ -26,11 +26,11 @@ OUTPUT = Path(__file__).with_name("speed.json")
 def main() -> None:
     params = load()
     codec = loading.base(params).pretransform
-    training = latents.load(places.ARCHIVE).split("finetune").latents
-    scale = structure.fit([(evaluate.heard(codec, clip), clip.numpy()) for clip in training])
-    listeners = evaluate.embedders(["musicnn", "yamnet"])
-    spent = dict.fromkeys(("encode", "structure", "loudness_range", "embedders", "sets"), 0.0)
-    sounds, vectors = [], {"musicnn": [], "yamnet": [], "codec": []}
+    training = latents.load(places.ARCHIVE).split("finetune")
+    scale = hearing.fit([hearing.hear(codec, clip, {}) for clip in training.latents], params.evaluate.similarity)
+    listeners = hearing.embedders(["musicnn", "yamnet"])
+    spent = dict.fromkeys(("encode", "hear", "structure", "loudness_range", "sets"), 0.0)
+    heard = []
 
     def timed(part: str, work):
         begin = time.process_time()
@@ -41,17 +41,16 @@ def main() -> None:
     for _, audio in islice(clips.read(places.CLIPS), CLIPS):
         with torch.no_grad():
             latent = timed("encode", lambda audio=audio: codec.encode(torch.from_numpy(audio)[None])[0])
-        heard = timed("structure", lambda latent=latent: evaluate.heard(codec, latent))
-        timed("structure", lambda heard=heard, latent=latent: structure.measure(heard, latent.numpy(), scale))
+        clip = timed("hear", lambda latent=latent: hearing.hear(codec, latent, listeners))
+        timed("structure", lambda clip=clip: hearing.measure(clip, scale))
         timed("loudness_range", lambda audio=audio: loudness.loudness_range_lu(audio.mean(0), 44100))
-        found = timed("embedders", lambda latent=latent: evaluate.embeddings(codec, latent, listeners))
-        sounds.append(heard)
-        for name, rows in vectors.items():
-            rows.append(evaluate.codec_vector(heard, scale) if name == "codec" else found[name])
-    stacked = {name: np.stack(rows) for name, rows in vectors.items()}
+        heard.append(clip)
+    stacked = {name: np.stack([clip.vectors[name] for clip in heard]) for name in listeners}
+    stacked["codec"] = np.stack([hearing.codec_vector(clip.sound, scale) for clip in heard])
     grouped = {name: rows.reshape(CLIPS // 4, 4, -1) for name, rows in stacked.items()}
-    timed("sets", lambda: evaluate.set_metrics(grouped, stacked, stacked))
-    timed("sets", lambda: evaluate.consistency_metrics([sounds[k : k + 4] for k in range(0, CLIPS, 4)]))
+    slow = [[clip.sound.slow for clip in heard[k : k + 4]] for k in range(0, CLIPS, 4)]
+    timed("sets", lambda: sets.set_metrics(grouped, stacked, stacked))
+    timed("sets", lambda: sets.consistency_metrics(slow))
     report = {part: round(seconds / CLIPS, 3) for part, seconds in spent.items()}
     report |= {"total": round(sum(spent.values()) / CLIPS, 3), "clips": CLIPS, "threads": torch.get_num_threads()}
     with replacing(OUTPUT) as temporary:

@@ -12,11 +12,11 @@ import numpy as np
 from safetensors.torch import load_file
 
 from benchmarks.evaluation.document import into_document
-from eisbach import evaluate, places
+from eisbach import places
 from eisbach.command import run
 from eisbach.data import latents
 from eisbach.files import replacing
-from eisbach.metrics import structure
+from eisbach.metrics import hearing
 from eisbach.params import load
 from eisbach.stages import loading
 
@@ -50,18 +50,19 @@ def main() -> None:
     params = load()
     arms = list(params.finetune.arms)
     codec = loading.base(params).pretransform
-    training = latents.load(places.ARCHIVE).split("finetune").latents
-    scale = structure.fit([(evaluate.heard(codec, clip), clip.numpy()) for clip in training])
+    training = latents.load(places.ARCHIVE).split("finetune")
+    clips = [hearing.hear(codec, clip, {}) for clip in hearing.cut(training.latents, training.mask)]
+    scale = hearing.fit(clips, params.evaluate.similarity)
 
     def measured(sample) -> list[float]:
-        return list(structure.measure(evaluate.heard(codec, sample), sample.numpy(), scale).values())
+        return list(hearing.measure(hearing.hear(codec, sample, {}), scale).values())
 
     tables = {arm: [] for arm in arms}
     for seed in params.seeds:
         made = load_file(places.SAMPLES / str(seed) / "samples.safetensors")
         for arm in arms:
             tables[arm].append([[measured(one) for one in group] for group in made[arm]])
-    names = list(structure.measure(evaluate.heard(codec, training[0]), training[0].numpy(), scale))
+    names = list(hearing.measure(clips[0], scale))
     values = {arm: np.array(table) for arm, table in tables.items()}  # [S, P, N, metrics]
     reference, other = arms[0], arms[-1]
     report, lines = {}, [f"| metric | {' | '.join(DRAWS)} | sd over seeds of the difference |", "| --- " * 7 + "|"]

@@ -5,6 +5,7 @@ rows of which belong to a. An adapter sees its own rows only; what an arm learns
 """
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from pathlib import Path
 
 import torch
@@ -23,6 +24,35 @@ def targets(dit: nn.Module) -> list[str]:
     return [name for name, module in dit.named_modules() if isinstance(module, nn.Linear | nn.Conv1d)]
 
 
+def compile_blocks(dit: nn.Module) -> None:
+    """Let torch.compile have each transformer block of `dit` when it is first called."""
+    for layer in dit.transformer.layers:
+        layer.compile()
+
+
+class _Choice:
+    """The active arms: a thread's own (a context's, strictly), so that arms can be trained side by side on one base.
+
+    A thread that neither chose nor inherited any has those chosen last: a device's backward pass computes checkpointed
+    layers again in a thread of its own.
+    """
+
+    def __init__(self, arms: tuple[int, ...] = (0,)):
+        self._own, self._last = ContextVar("active arms"), arms
+
+    @property
+    def arms(self) -> tuple[int, ...]:
+        return self._own.get(self._last)
+
+    @arms.setter
+    def arms(self, arms: tuple[int, ...]) -> None:
+        self._own.set(arms)
+        self._last = arms
+
+    def __deepcopy__(self, memo: dict) -> "_Choice":
+        return memo.setdefault(id(self), _Choice(self.arms))
+
+
 class PairedLayer(nn.Module):
     """A frozen Linear, or Conv1d of kernel 1, with an adapter for each of K arms.
 
@@ -35,7 +65,7 @@ class PairedLayer(nn.Module):
             raise ValueError(f"an adapter needs a convolution of kernel 1 in one group, not {base_layer}")
         self.base_layer = base_layer.requires_grad_(False)
         self.scale = scale
-        self.active: tuple[int, ...] = (0,)
+        self.choice = _Choice()
         self.detach_norm = False
         out, width = self.weight.shape
         factory = {"dtype": torch.promote_types(self.weight.dtype, torch.float32), "device": self.weight.device}
@@ -65,8 +95,9 @@ class PairedLayer(nn.Module):
         return self._rows(x)
 
     def _rows(self, x: Tensor) -> Tensor:
-        rows = x.reshape(len(self.active), -1, x.shape[-1])
-        adapters = [tuple(self.tensors(arm).values()) for arm in self.active]
+        active = self.choice.arms
+        rows = x.reshape(len(active), -1, x.shape[-1])
+        adapters = [tuple(self.tensors(arm).values()) for arm in active]
         given = (rows, self.weight, self.base_layer.bias, adapters, self.scale)
         y = lora(*given) if self.lora_magnitude_vector is None else dora(*given, self.square, detach=self.detach_norm)
         return y.reshape(*x.shape[:-1], y.shape[-1])
@@ -102,12 +133,13 @@ class PairedAdapters:
                 )
         self.dit, self.arms = dit, {arm: index for index, arm in enumerate(arms)}
         self.kind, self.rank, self.alpha = kind, rank, alpha
+        self.choice = _Choice()
         self.layers: dict[str, PairedLayer] = {}
         dit.requires_grad_(False)
         for name in targets(dit):
             parent, _, child = name.rpartition(".")
             layer = PairedLayer(dit.get_submodule(name), len(self.arms), rank, alpha / rank, magnitudes=kind == "dora")
-            layer.detach_norm = norm_gradient == "detached"
+            layer.detach_norm, layer.choice = norm_gradient == "detached", self.choice
             setattr(dit.get_submodule(parent), child, layer)
             self.layers[name] = layer
         self.reset(seed)
@@ -125,10 +157,8 @@ class PairedAdapters:
                         layer.lora_magnitude_vector[arm].copy_(layer.square.sqrt())
 
     def activate(self, *arms: str) -> None:
-        """Let `arms` alone shape the forward pass, stacked along the batch in this order."""
-        active = tuple(self.arms[arm] for arm in arms)
-        for layer in self.layers.values():
-            layer.active = active
+        """Let `arms` alone shape this thread's forward pass, stacked along the batch in this order."""
+        self.choice.arms = tuple(self.arms[arm] for arm in arms)
 
     def parameters(self, arm: str) -> dict[str, nn.Parameter]:
         """The trainable tensors of `arm`, by PEFT's names."""

@@ -13,6 +13,7 @@ Tensors are written in fp32 (Stability's own saver rounds to fp16). Known are "l
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from peft import LoraConfig
@@ -52,15 +53,43 @@ def export_adapter(folder: str | Path, path: str | Path) -> None:
         save_file(tensors, temporary, metadata={"lora_config": json.dumps(facts)})
 
 
+@dataclass(frozen=True)
+class Stored:
+    """An adapter of a file: `kind` "lora" or "dora", its tensors by PEFT's names and in PEFT's shapes, fp32."""
+
+    kind: str
+    rank: int
+    alpha: float
+    tensors: dict[str, Tensor]
+
+
 def import_adapter(path: str | Path, folder: str | Path) -> None:
-    """Stable Audio 3's `path` -> PEFT's `folder`.
+    """Stable Audio 3's `path` -> PEFT's `folder`. Raises UserError as `read` does."""
+    stored = read(path)
+    layers = sorted({_split(name, NAMES, path)[0] for name in stored.tensors})
+    config = LoraConfig(
+        r=stored.rank,
+        lora_alpha=stored.alpha,
+        use_dora=stored.kind == "dora",
+        target_modules=layers,
+        lora_dropout=0.0,
+        inference_mode=True,
+    )
+    config.target_modules = layers  # a set otherwise, in any order
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        config.save_pretrained(temporary)
+        save_file(stored.tensors, temporary / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def read(path: str | Path) -> Stored:
+    """The adapter in a file of Stable Audio 3's format.
 
     Raises UserError for another kind of adapter, for a file without settings, and for one that also changes the
     conditioner, which no arm here does (an untrained adapter of the conditioner is left out).
     """
     stored, settings = _read(Path(path))
-    tensors, layers = {}, set()
-    names = {theirs: ours for ours, theirs in NAMES.items()}
+    names, tensors = {theirs: ours for ours, theirs in NAMES.items()}, {}
     for name, tensor in stored.items():
         if name.endswith("lora_dropout_mask"):
             continue
@@ -72,21 +101,9 @@ def import_adapter(path: str | Path, folder: str | Path) -> None:
                 )
             continue
         layer = layer.removeprefix("model.")
-        layers.add(layer)
         tensors[f"{layer}.{names[kind]}"] = _peft_shape(tensor.float(), layer, kind)
-    config = LoraConfig(
-        r=settings["rank"],
-        lora_alpha=settings.get("alpha") or settings["rank"],
-        use_dora=settings["adapter_type"] != "lora",
-        target_modules=sorted(layers),
-        lora_dropout=0.0,
-        inference_mode=True,
-    )
-    config.target_modules = sorted(layers)
-    with replacing(folder) as temporary:
-        temporary.mkdir()
-        config.save_pretrained(temporary)
-        save_file(tensors, temporary / "adapter_model.safetensors", metadata={"format": "pt"})
+    kind = "lora" if settings["adapter_type"] == "lora" else "dora"
+    return Stored(kind, settings["rank"], settings.get("alpha") or settings["rank"], tensors)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict]:

@@ -22,9 +22,9 @@ class Latents:
     clips: pd.DataFrame
     latents: Tensor  # [N, C, T] fp32, unit variance over the base split
     mask: Tensor  # [N, T] bool, true where a latent belongs to the clip; behind it there is silence
-    states: Tensor  # [N, tokens, 384] fp16, the text encoder's token states
+    states: Tensor  # [N, tokens, D] fp16, the text encoder's token states
     token_mask: Tensor  # [N, tokens] bool
-    pooled: Tensor  # [N, 384] fp32, sentence embeddings of unit length
+    pooled: Tensor  # [N, D] fp32, sentence embeddings of unit length
 
     def __len__(self) -> int:
         return len(self.clips)

@@ -18,7 +18,7 @@ COARSE_SECONDS, DETAIL_SECONDS = 0.75, 1.5
 def structure_profile(slow: np.ndarray) -> np.ndarray:
     """Distances between all pairs of moments at a resolution of 0.75 s, for a slow spectrum [M, T] in dB."""
     width = round(COARSE_SECONDS / STEP_SECONDS)
-    count = max(2, slow.shape[1] // width)
+    count = min(max(2, slow.shape[1] // width), slow.shape[1])
     coarse = np.stack([part.mean(1) for part in np.array_split(slow, count, axis=1)], 1)
     return distances(coarse)[np.triu_indices(count, 1)]
 
@@ -37,11 +37,13 @@ def agreement(profiles: list[np.ndarray]) -> float:
 def structure_consistency(slow: list[list[np.ndarray]]) -> tuple[float, float]:
     """(within, excess) for slow spectra by prompt and noise: agreement within prompts; the same less that between them.
 
-    Any two clips agree somewhat, because near moments are alike: the excess is what the prompt adds.
+    Any two clips agree somewhat, because near moments are alike: the excess is what the prompt adds. Between prompts
+    only clips of equal length are compared; the excess is NaN where there are none.
     """
     profiles = [[structure_profile(one) for one in group] for group in slow]
     within = float(np.mean([agreement(group) for group in profiles]))
-    pairs = [_correlation(a, b) for one, other in combinations(profiles, 2) for a in one for b in other]
+    across = ((a, b) for one, other in combinations(profiles, 2) for a in one for b in other)
+    pairs = [_correlation(a, b) for a, b in across if len(a) == len(b)]
     return within, within - float(np.mean(pairs)) if pairs else float("nan")
 
 
@@ -58,6 +60,8 @@ def detail_diversity(slow: list[list[np.ndarray]]) -> tuple[float, float]:
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    if not len(one):  # one moment has no distances
+        return 0.0
     one, other = one - one.mean(), other - other.mean()
     scale = np.sqrt(np.square(one).sum() * np.square(other).sum())
     return float(one @ other / scale) if scale > 1e-12 else 0.0

@@ -22,6 +22,13 @@ def times(per_tenth: int) -> list[float]:
     return [(index + 0.5) / count for index in range(count)]
 
 
+def drawn_times(per_tenth: int, seed: int) -> list[float]:
+    """As `times`, but each drawn evenly from its own stretch of t: a mean over them is not tied to the midpoints."""
+    count = 10 * per_tenth
+    places = torch.rand(count, generator=torch_generator(seed, "held-out times"), dtype=torch.float64)
+    return ((torch.arange(count) + places) / count).tolist()
+
+
 def grid(data: Tensor, ts: list[float], seed: int, batch: int) -> Iterator[tuple[float, Tensor, Tensor, Tensor]]:
     """Yield (t, rows, x_t, target) for every t and every batch of clips; noise derives from (seed, t)."""
     for t in ts:

@@ -5,6 +5,7 @@ clip. Real clips pass through the codec's latents before they are compared with 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class Sound:
     level_db: np.ndarray  # [F] power over all bands
     centres_hz: np.ndarray  # [M]
 
-    @property
+    @cached_property
     def slow(self) -> np.ndarray:
         """[M, T] band amplitudes in dB, mean over the frames of a step."""
         mels, frames = self.mel_db.shape

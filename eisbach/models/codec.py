@@ -9,12 +9,9 @@ from collections.abc import Iterable
 import torch
 from stable_audio_tools.models.pretransforms import Pretransform
 from torch import Tensor
-from torchaudio.functional import griffinlim, melscale_fbanks
+from torchaudio.functional import griffinlim
 
-HOP = 1024  # samples between mel frames
-FRAMES = 4  # mel frames in a latent: 4 * 1024 = 4096 samples
-N_FFT = 4096
-FLOOR = 1e-4  # amplitude under the logarithm: -80 dB of a full-scale band
+from eisbach.models.log_mel import FLOOR, FRAMES, HOP, N_FFT, LogMel
 
 
 class MelPatchCodec(Pretransform):
@@ -36,19 +33,12 @@ class MelPatchCodec(Pretransform):
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("basis", torch.zeros(channels, size))  # rows: principal directions, orthonormal
         self.register_buffer("scale", torch.ones(channels))  # standard deviations along them
-        filters = melscale_fbanks(N_FFT // 2 + 1, 30.0, sample_rate / 2, mels, sample_rate, "slaney", "slaney").T
-        filters = filters / filters.sum(1, keepdim=True).clamp_min(1e-12)  # a band is a weighted mean of bins
-        self.register_buffer("filters", filters, persistent=False)
-        self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
+        self.log_mel = LogMel(mels, sample_rate)
 
-    def log_mel(self, audio: Tensor) -> Tensor:
-        """[B, 2, samples] -> natural log of mel amplitudes, [B, mels, 4 * latents]; silence is log 1e-4."""
-        latents = -(-audio.shape[-1] // self.downsampling_ratio)
-        mono = audio.mean(1)
-        mono = torch.nn.functional.pad(mono, (0, latents * self.downsampling_ratio - mono.shape[-1]))
-        spectrum = torch.stft(mono, N_FFT, HOP, window=self.window, center=True, return_complex=True).abs()
-        amplitude = spectrum[..., : latents * FRAMES] * (2 / self.window.sum())
-        return (self.filters @ amplitude).clamp_min(FLOOR).log()
+    @property
+    def filters(self) -> Tensor:
+        """[mels, bins], see `LogMel`."""
+        return self.log_mel.filters
 
     def patches(self, log_mel: Tensor) -> Tensor:
         """[B, mels, 4 L] -> [B, 4 * mels, L]: the four frames of a latent, stacked."""
@@ -75,12 +65,12 @@ class MelPatchCodec(Pretransform):
 
     def decode(self, latents: Tensor) -> Tensor:
         mel = self.reconstruct(latents).exp() - FLOOR
-        magnitude = self._linear_magnitude(mel.clamp_min(0)) * (self.window.sum() / 2)
+        magnitude = self._linear_magnitude(mel.clamp_min(0)) * (self.log_mel.window.sum() / 2)
         frames = torch.nn.functional.pad(magnitude, (0, 1))  # the last frame of a centred transform
         samples = latents.shape[-1] * self.downsampling_ratio
         mono = griffinlim(
             frames,
-            self.window,
+            self.log_mel.window,
             n_fft=N_FFT,
             hop_length=HOP,
             win_length=N_FFT,

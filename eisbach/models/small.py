@@ -46,6 +46,11 @@ def build(config: dict) -> nn.Module:
     return model
 
 
+def is_like(config: dict) -> bool:
+    """Whether a `model_config.json` is one that `build` takes."""
+    return config["model"].get("pretransform", {}).get("type") == "mel_patch"
+
+
 def start_at_identity(model: nn.Module) -> None:
     """Initialise so that the untrained output is -x_t, the right answer at t = 0.
 
@@ -77,6 +82,7 @@ def load(folder: str | Path = BASE) -> nn.Module:
     if wrong:
         raise UserError(f"{weights_path} does not fit {config_path}: first at '{wrong[0]}' ({len(wrong)} tensors)")
     model.load_state_dict(state)
+    model.regime = "small"
     return model.eval().requires_grad_(False)
 
 

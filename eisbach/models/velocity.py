@@ -5,22 +5,41 @@ from torch import Tensor, nn
 
 from eisbach.data.latents import Latents
 from eisbach.models.conditioning import dit_inputs
+from eisbach.sample import Velocity
+
+
+def conditions(model: nn.Module, clips: Latents, length: int, dropped: Tensor | None = None) -> dict[str, Tensor]:
+    """The DiT's inputs for `clips` at `length` latents; `dropped` [B] (bool) marks samples without their prompt."""
+    states = clips.states.float()
+    return dit_inputs(model, states, clips.token_mask, clips.seconds, length, dropped=dropped, valid=clips.mask)
 
 
 def predict(model: nn.Module, noisy: Tensor, t: Tensor, clips: Latents, *, dropped: Tensor | None = None) -> Tensor:
     """Velocity [B, C, T] of `noisy` [B, C, T] at `t` [B] under the conditions of `clips` (B rows)."""
-    inputs = dit_inputs(
-        model,
-        clips.states.float(),
-        clips.token_mask,
-        clips.seconds,
-        noisy.shape[-1],
-        dropped=dropped,
-        valid=clips.mask,
-    )
-    return model.model(noisy, t, **inputs, use_checkpointing=False)
+    return model.model(noisy, t, **conditions(model, clips, noisy.shape[-1], dropped), use_checkpointing=False)
 
 
 def unconditional(model: nn.Module, noisy: Tensor, t: Tensor, clips: Latents) -> Tensor:
     """`predict` with the cross-attention of every sample zeroed: guidance's null condition."""
     return predict(model, noisy, t, clips, dropped=torch.ones(len(noisy), dtype=torch.bool))
+
+
+def guided(model: nn.Module, clips: Latents, scale: float) -> Velocity:
+    """Classifier-free guidance, v_u + scale (v_c - v_u), as a function of (x_t, t) to integrate.
+
+    The conditions are embedded once for all steps, and both velocities come from one pass over 2 B rows. A scale of 1
+    is the conditional model alone, in a pass over B.
+    """
+    count, length = len(clips), clips.latents.shape[-1]
+    if scale == 1:
+        alone = conditions(model, clips, length)
+        return lambda x, t: model.model(x, t, **alone, use_checkpointing=False)
+    twice = clips.rows(torch.arange(2 * count) % count)
+    both = conditions(model, twice, length, dropped=torch.arange(2 * count) >= count)
+
+    def velocity(x: Tensor, t: Tensor) -> Tensor:
+        output = model.model(torch.cat([x, x]), torch.cat([t, t]), **both, use_checkpointing=False)
+        with_prompt, without = output.chunk(2)
+        return without + scale * (with_prompt - without)
+
+    return velocity

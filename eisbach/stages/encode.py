@@ -11,9 +11,11 @@ LISTENED = 8  # clips per split through the whole decoder: Griffin-Lim takes a s
 def main() -> None:
     from eisbach import encode, places, tables
     from eisbach.data import clips, latents, manifest
+    from eisbach.models import hub
     from eisbach.params import load
     from eisbach.progress import track
     from eisbach.stages import loading
+    from eisbach.threads import each
 
     params = load()
     model = loading.base(params)
@@ -23,16 +25,18 @@ def main() -> None:
     latents.save(places.ARCHIVE, archive)
 
     heldout = {row["clip_id"] for row in rows if row["split"] == "heldout"}
-    codec, pca, whole = model.pretransform, [], []
+    codec, pca, listened = model.pretransform, [], []
     for clip_id, sound in clips.read(places.CLIPS):
         if clip_id in heldout and not isinstance(sound, clips.Encoded):
             pca.append(encode.reconstruction_db(codec, sound, phases=False))
-            if len(whole) < LISTENED:
-                whole.append(encode.reconstruction_db(codec, sound, phases=True))
+            if len(listened) < LISTENED:
+                listened.append(sound)
+    whole = each(lambda sound: encode.reconstruction_db(codec, sound, phases=True), listened)
     tables.write_metrics(
         places.METRICS / "encode.json",
         {
             "clips": len(rows),
+            "model_sha256": hub.sha256(loading.weights(params)),
             "latent_variance": archive.latents.transpose(1, 2)[archive.mask].var().item(),
             "heldout_error_db_latents": fmean(pca) if pca else nan,  # a corpus of latents has no sound to compare with
             "heldout_error_db_decoded": fmean(whole) if whole else nan,

@@ -12,7 +12,6 @@ def main() -> None:
     from safetensors.torch import save_file
 
     from eisbach import places, tables
-    from eisbach.adapters.merged import merged
     from eisbach.data import latents
     from eisbach.files import replacing
     from eisbach.generate import generate, prompts
@@ -20,6 +19,7 @@ def main() -> None:
     from eisbach.progress import track
     from eisbach.seeds import derive
     from eisbach.stages import loading
+    from eisbach.threads import each
 
     seed = int(sys.argv[1])
     params = load()
@@ -30,16 +30,16 @@ def main() -> None:
     samples, rows = {}, []
     with replacing(places.SAMPLES / str(seed)) as folder:
         folder.mkdir()
-        for arm in track(params.finetune.arms, f"generate seed {seed}", len(params.finetune.arms)):
-            adapters.load(arm, places.ADAPTERS / str(seed) / arm)
-            with merged(adapters, arm):
+        arms = loading.trained(params)
+        for arm in track(arms, f"generate seed {seed}", len(arms)):
+            with loading.wearing(adapters, arm, params, seed):
                 made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
             samples[arm] = made
-            for place, clip in enumerate(asked.clips.itertuples()):
-                with torch.no_grad():
-                    audio = model.pretransform.decode(made[place, :1])[0]
+            decoded = each(torch.no_grad()(model.pretransform.decode), made[:, :1])
+            for place, (clip, audio) in enumerate(zip(asked.clips.itertuples(), decoded, strict=True)):
                 name = f"{arm}-{place:02d}.flac"
-                soundfile.write(folder / name, audio[:1].T.clamp(-1, 1).numpy(), 44100)  # both channels are alike
+                heard = audio[0, :1] if torch.equal(audio[0, 0], audio[0, 1]) else audio[0]
+                soundfile.write(folder / name, heard.T.clamp(-1, 1).numpy(), model.sample_rate)
                 rows.append(
                     {
                         "arm": arm,
@@ -51,7 +51,7 @@ def main() -> None:
                     }
                 )
         save_file(samples, folder / "samples.safetensors")
-        tables.write(folder / "samples.parquet", pd.DataFrame(rows).assign(seed=seed, regime="small"))
+        tables.write(folder / "samples.parquet", pd.DataFrame(rows).assign(seed=seed, regime=model.regime))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Stage `reference`: real clips as embedders and structure metrics hear them, once for all arms and seeds."""
 
-from collections import defaultdict
-
 from eisbach.command import run
 
 
@@ -10,7 +8,8 @@ def main() -> None:
 
     from eisbach import evaluate, places, tables
     from eisbach.data import latents
-    from eisbach.metrics import alignment, structure
+    from eisbach.metrics import alignment, hearing
+    from eisbach.metrics.embedders import clap
     from eisbach.params import load
     from eisbach.progress import track
     from eisbach.stages import loading
@@ -18,26 +17,22 @@ def main() -> None:
     params = load()
     settings = params.evaluate
     codec = loading.base(params).pretransform
-    archive = latents.load(places.ARCHIVE)
-    listeners = evaluate.embedders(settings.embedders, settings.clap)
-    vectors = defaultdict(list)
-    for clip in track(archive.latents, "reference", len(archive)):
-        for name, vector in evaluate.embeddings(codec, clip, listeners).items():
-            vectors[name].append(vector)
+    archive = evaluate.compared(latents.load(places.ARCHIVE))
+    listeners = hearing.embedders(settings.embedders, clap.Clap(settings.clap) if settings.clap else None)
+    clips = track(hearing.cut(archive.latents, archive.mask), "reference", len(archive))
+    heard = [hearing.hear(codec, clip, listeners) for clip in clips]
 
-    sounds = [evaluate.heard(codec, clip) for clip in archive.latents]
     split = archive.clips["split"].to_numpy()
     training, heldout = np.flatnonzero(split == "finetune"), np.flatnonzero(split == "heldout")
-    scale = structure.fit([(sounds[row], archive.latents[row].numpy()) for row in training], settings.similarity)
-    vectors["codec"] = [evaluate.codec_vector(clip, scale) for clip in sounds]
-    stacked = {name: np.stack(rows) for name, rows in vectors.items()}
-    evaluate.save_vectors(places.REFERENCE, stacked)
+    scale = hearing.fit([heard[row] for row in training], settings.similarity)
+    vectors = {name: np.stack([clip.vectors[name] for clip in heard]) for name in listeners}
+    vectors["codec"] = np.stack([hearing.codec_vector(clip.sound, scale) for clip in heard])
+    hearing.save(places.REFERENCE, vectors, scale)
 
-    measured = [structure.measure(sounds[row], archive.latents[row].numpy(), scale) for row in heldout]
+    measured = [hearing.measure(heard[row], scale) for row in heldout]
     captions, ceilings = archive.pooled.double().numpy(), {}
-    for name in settings.embedders:
-        probe = alignment.fit(stacked[name][training], captions[training])
-        matched, mismatched = alignment.scores(probe, stacked[name][heldout], captions[heldout])
+    for name, probe in evaluate.real(archive, vectors, scale, settings.embedders).probes.items():
+        matched, mismatched = alignment.scores(probe, vectors[name][heldout], captions[heldout])
         ceilings[name] = {"matched": matched, "mismatched": mismatched}
     tables.write_metrics(
         places.METRICS / "reference.json",

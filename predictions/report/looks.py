@@ -28,7 +28,7 @@ REGIMES = {
     "small": "small Stable Audio 3",
     "medium": "Stable Audio 3 Medium",
 }
-ADJUSTED = {"c2": "2 channels", "c32": "32 channels"}
+ADJUSTED = {"c2": "2 channels", "c32": "32 channels", "dit": "tiny transformer"}
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def deviations(params: Params, notes: dict) -> list[dict[str, str]]:
     """Rows `what`, `paper`, `here`, `matters`, with this run's settings in their places."""
     kind = params.prepare.corpus.kind
     here = asdict(params.finetune) | {
-        "model": notes["models"]["folder" if params.base.folder else "shipped"],
+        "model": notes["models"]["folder" if params.model.source else "shipped"],
         "music": notes["music"].get(kind, kind),
         "seconds": params.prepare.clip_seconds,
         "cfg_scale": params.generate.cfg_scale,

@@ -76,3 +76,11 @@ def test_clips_that_came_as_latents_give_the_archive_of_their_sound(tiny_model, 
 def test_latents_of_another_model_are_refused(tiny_model, manifest):
     with pytest.raises(UserError, match="clip-0 have 64 channels and the model has 6"):
         encode(tiny_model, [("clip-0", Encoded(np.zeros((64, 3), "float32")))], manifest[:1])
+
+
+def test_states_beyond_half_precision_are_refused(tiny_model, clips, manifest, monkeypatch):
+    prompt = tiny_model.conditioner.conditioners["prompt"]
+    states, mask = prompt.states(["a"] * len(manifest))
+    monkeypatch.setattr(prompt, "states", lambda captions: (1e5 + 0 * states, mask))
+    with pytest.raises(UserError, match="too large for half precision"):
+        encode(tiny_model, clips, manifest)

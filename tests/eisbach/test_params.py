@@ -19,9 +19,41 @@ def test_the_committed_file_is_the_default_profile():
     assert (ROOT / "params.yaml").read_text() == compose.composed(["profile=default"], ROOT / "conf")
 
 
-@pytest.mark.parametrize("profile", ["default", "smoke", "confirm"])
+@pytest.mark.parametrize("profile", ["default", "smoke", "confirm", "paper", "released"])
 def test_every_profile_is_valid_and_complete(tmp_path, profile):
     params.load(written(tmp_path, compose.composed([f"profile={profile}"], ROOT / "conf")))
+
+
+def preset(tmp_path, *overrides):
+    return params.load(written(tmp_path, compose.composed(list(overrides), ROOT / "conf")))
+
+
+def test_the_paper_s_preset_is_the_paper_s_experiment(tmp_path):
+    paper = preset(tmp_path, "profile=paper")
+    assert paper.model.source == "stabilityai/stable-audio-3-medium-base"
+    assert isinstance(paper.prepare.corpus, MusicCaps)
+    settings = paper.finetune
+    assert (settings.adapter, settings.rank, settings.alpha) == ("dora", 16, 16.0)
+    assert (settings.lr, settings.batch, settings.steps) == (5e-5, 4, 1000)
+    assert settings.norm_gradient == "attached"  # Stability's, which the paper trained with
+    assert (settings.lam("barrier"), settings.arms["baseline"].weighting) == (0.5, "baseline")
+    assert (paper.generate.prompts, paper.generate.cfg_scale, paper.generate.steps) == (4, 3.0, 100)
+
+
+def test_the_released_preset_is_the_released_recipe(tmp_path):
+    settings = preset(tmp_path, "profile=released").finetune
+    assert (settings.lr, settings.weight_decay, settings.betas) == (1e-4, 0.01, (0.9, 0.95))
+    assert (settings.batch, settings.steps, settings.cfg_dropout) == (1, 10_000, 0.1)
+    assert (settings.ot_coupling, settings.silence_extension) == (True, 4.0)
+    assert settings.inpainting == (0.1, 0.8, 0.1)
+
+
+def test_a_preset_s_groups_can_be_exchanged(tmp_path):
+    own = preset(tmp_path, "profile=paper", "data=folder", "model=small", "arms=controls")
+    assert isinstance(own.prepare.corpus, Folder)
+    assert own.model.source == ""
+    assert "shuffled" in own.finetune.arms
+    assert own.finetune.steps == 1000
 
 
 @pytest.mark.parametrize(("data", "kind"), [("scores", Scores), ("musiccaps", MusicCaps), ("folder", Folder)])

@@ -17,7 +17,18 @@ from eisbach.train import finetune
 from eisbach.weighting import make
 
 ARMS = {name: Arm(name) for name in ("baseline", "barrier", "trace", "timestep", "edm2")}
-SETTINGS = Finetune(arms=ARMS, rank=2, alpha=2.0, batch=3, steps=6, lr=1e-2, calibration_steps=2, save_every=2)
+SETTINGS = Finetune(
+    arms=ARMS,
+    rank=2,
+    alpha=2.0,
+    batch=3,
+    steps=6,
+    lr=1e-2,
+    calibration_steps=2,
+    save_every=2,
+    validate_every=3,
+    validation_clips=2,
+)
 
 
 def run(model, archive, path, stop=None, settings=SETTINGS, seed=0):
@@ -27,7 +38,7 @@ def run(model, archive, path, stop=None, settings=SETTINGS, seed=0):
         model.adapters = PairedAdapters(model.model.model, weightings, "dora", settings.rank, settings.alpha, seed)
     model.adapters.reset(seed)
     records = []
-    for record in finetune(model, model.adapters, weightings, archive, settings, seed, path):
+    for record in finetune(model, model.adapters, weightings, archive, settings, seed, path, archive):
         records.append(record)
         if record["step"] == stop:
             break
@@ -64,6 +75,8 @@ def test_other_settings_data_base_or_seed_are_refused_by_key(tmp_path, tiny_mode
         "arms.barrier": {"settings": replace(SETTINGS, arms={**ARMS, "barrier": Arm("barrier", {"lam": 0.7})})},
         "seed: 0 -> 1": {"seed": 1},
         "data:": {"archive": replace(tiny_archive, latents=tiny_archive.latents + 1)},
+        "validation: ": {"archive": replace(tiny_archive, latents=tiny_archive.latents + 1)},
+        "validate_every: 3 -> 2": {"settings": replace(SETTINGS, validate_every=2)},
     }
     for message, changed in cases.items():
         with pytest.raises(UserError, match=message):
@@ -78,7 +91,7 @@ def test_settings_on_which_nothing_depends_may_change(tmp_path, tiny_model, tiny
 
     whole, _ = run(tiny_model, tiny_archive, None)
     run(tiny_model, tiny_archive, tmp_path / "state", stop=3)
-    settings = replace(SETTINGS, arms_per_pass=2, save_every=5)
+    settings = replace(SETTINGS, arms_per_pass=2, save_every=5, preview_prompts=1)
     assert same(run(tiny_model, tiny_archive, tmp_path / "state", settings=settings)[0], whole)
 
 

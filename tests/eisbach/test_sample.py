@@ -1,7 +1,7 @@
 import torch
 
 from eisbach import flow
-from eisbach.sample import euler, guided
+from eisbach.sample import euler
 
 
 def test_a_straight_flow_is_integrated_exactly():
@@ -21,17 +21,6 @@ def test_a_gaussian_flow_ends_with_the_data_s_spread():
 
     made = euler(velocity, torch.randn(64, 4, 256, generator=torch.Generator().manual_seed(0)), 400)
     assert abs(made.std().item() - scale) < 0.01
-
-
-def test_guidance_of_one_is_the_conditional_model_alone():
-    conditional = object()
-    assert guided(conditional, None, 1) is conditional
-
-
-def test_guidance_extrapolates_from_the_unconditional_velocity():
-    velocity = guided(lambda x, t: x + 1, lambda x, t: x, 3.0)
-    x = torch.zeros(1, 1, 1)
-    assert velocity(x, torch.ones(1)).item() == 3.0
 
 
 def test_sampling_times_are_the_schedule():

@@ -11,7 +11,7 @@ from eisbach.errors import UserError
 from eisbach.models.conditioning import dit_inputs
 from eisbach.models.velocity import predict
 from eisbach.params import Arm, Finetune
-from eisbach.train import finetune
+from eisbach.train import finetune, passes
 from eisbach.weighting import make
 
 SETTINGS = Finetune(rank=4, alpha=4.0, batch=3, steps=4, lr=1e-2)
@@ -104,6 +104,37 @@ def test_arms_per_pass_changes_no_bit(run, tiny_model, tiny_archive):
         states, records = trained(tiny_model, tiny_archive, arms, settings=replace(SETTINGS, arms_per_pass=size))
         assert all(equal(states[arm], run[0][arm]) for arm in arms)
         assert [record["objective"] for record in records] == [record["objective"] for record in run[1]]
+
+
+def test_arms_side_by_side_or_one_after_the_other_are_the_same_bits(tiny_model, tiny_archive):
+    """Three arms on two cores, one of them replaying another; each core works alone, so only the order differs."""
+    settings = replace(SETTINGS, arms={name: Arm(name) for name in ("trace", "baseline", "barrier")})
+    found, cores = [], torch.get_num_threads()
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        try:
+            arms = {name: make(name) for name in settings.arms}
+            found.append(trained(tiny_model, tiny_archive, arms, settings=settings))
+        finally:
+            torch.set_num_threads(cores)
+    (alone, records), (beside, others) = found
+    assert all(equal(alone[arm], beside[arm]) for arm in settings.arms)
+    assert [(record["arm"], record["objective"]) for record in records] == [
+        (record["arm"], record["objective"]) for record in others
+    ]
+
+
+def test_passes_hold_every_arm_once_and_replaying_arms_come_last():
+    arms = {name: make(name) for name in ("baseline", "trace", "barrier", "constant", "shuffled")}
+    leaders = {"trace": "barrier", "constant": "barrier"}
+    for size in range(4):
+        for cores in (1, 2, 8):
+            first, last = passes(arms, leaders, size, cores)
+            assert sorted(arm for group in first for arm in group) == ["barrier", "baseline", "constant", "shuffled"]
+            assert last == [("trace",)]
+            assert len(first) >= min(cores, 4)
+            assert max(map(len, first)) <= (size or 4)
+    assert passes({"baseline": make("baseline")}, {}, 0, 2) == [[("baseline",)], []]
 
 
 STATEFUL = Finetune(

@@ -161,6 +161,22 @@ def test_a_user_adds_an_arm_with_one_decorator(batch, monkeypatch):
     torch.testing.assert_close(make("mine", power=2.0)(*batch[:4]), batch[2] ** 2)
 
 
+def test_an_arm_that_can_be_calibrated_is_a_follower(monkeypatch):
+    monkeypatch.setattr(arms, "_registry", dict(arms._registry))
+    assert set(arms.followers()) == {"trace", "timestep", "constant"}
+
+    @weighting("mine")
+    class Mine:
+        def calibrate(self, factor, t, step): ...
+
+    assert "mine" in arms.followers()
+
+
+def test_settings_are_those_that_make_takes():
+    assert arms.settings_of("shuffled") == ["lam", "seed"]
+    assert arms.settings_of("baseline") == []
+
+
 def test_a_name_is_given_once():
     with pytest.raises(ValueError, match=r"^a weighting named 'barrier' exists already; choose another name$"):
         weighting("barrier")(object)
@@ -206,6 +222,23 @@ def test_shuffled_depends_on_seed_and_step_and_on_nothing_else(batch):
     assert torch.equal(make("shuffled")(output, target, t, mask, step=4), factor(0, 4))
     order = torch.randperm(BATCH, generator=torch_generator(2, "shuffled", 4))
     assert torch.equal(factor(2, 4), barrier_factor(output, 0.5, mask)[order])
+
+
+def test_an_arm_of_a_run_draws_from_the_run_s_seed_unless_told_another(batch):
+    output, target, t, mask, _ = batch
+
+    def factors(arm):
+        return torch.stack([arm(output, target, t, mask, step=step) for step in range(8)])
+
+    for seed in (0, 7):
+        wanted = factors(make("shuffled", lam=0.3, seed=seed))
+        assert torch.equal(factors(arms.of_run("shuffled", seed, lam=0.3)), wanted)
+    assert not torch.equal(factors(arms.of_run("shuffled", 0)), factors(arms.of_run("shuffled", 7)))
+    assert torch.equal(factors(arms.of_run("shuffled", 0, seed=7)), factors(arms.of_run("shuffled", 7)))
+    assert not torch.equal(arms.of_run("edm2", 0).frequency, arms.of_run("edm2", 7).frequency)
+    assert arms.of_run("barrier", 7, lam=0.3) == make("barrier", lam=0.3)
+    with pytest.raises(ValueError, match="unknown weighting 'none'"):
+        arms.of_run("none", 0)
 
 
 def test_shuffled_gives_every_sample_every_factor_equally_often(batch):

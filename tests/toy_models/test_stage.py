@@ -13,14 +13,15 @@ import yaml
 
 from eisbach.errors import UserError
 from eisbach.params import Toys
-from toy_models import adapters, experiment, ideal, units
-from toy_models.regimes import check
+from toy_models import adapters, experiment, ideal, outcomes, units
+from toy_models.ensemble import Recipe
+from toy_models.regimes import REGIMES, check
 
 ROOT = Path(__file__).parents[2]
 KEYS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric"]
 TINY = Toys(
     seeds=[1000, 1001],
-    regimes=["analytic", "densities/two_moons", "trajectories/c2"],
+    regimes=["analytic", "densities/two_moons", "trajectories/c2", "trajectories/dit"],
     arms=["baseline", "barrier", "constant", "trace", "timestep", "shuffled", "inverse", "oracle", "attached"],
     sgd_arms=["baseline", "barrier", "constant"],
     length=0.005,
@@ -48,12 +49,24 @@ def test_outcomes_keep_the_contract(tables):
     assert outcomes["seed"].dtype == "int64"
     assert outcomes["value"].dtype == outcomes["lam"].dtype == "float64"
     assert set(outcomes["run"]) == {"short", "converged"}
-    full = outcomes[(outcomes["adapter"] == "full") & outcomes["regime"].ne("analytic")]
+    full = outcomes[(outcomes["adapter"] == "full") & ~outcomes["regime"].isin(["analytic", "trajectories/dit"])]
     assert set(full["arm"]) == set(TINY.arms)
     assert set(full.loc[full["optimizer"] == "sgd", "arm"]) == set(TINY.sgd_arms)
-    every = outcomes[outcomes["regime"] == "trajectories/c2"].groupby([*KEYS[1:6]], dropna=False)["metric"].nunique()
+    every = outcomes[outcomes["regime"].str.startswith("trajectories/")]
+    every = every.groupby([*KEYS[:6]], dropna=False)["metric"].nunique()
     assert every.nunique() == 1  # every arm has every metric
-    assert set(outcomes.loc[outcomes["regime"] == "trajectories/c2", "adapter"]) == {"full", *adapters.KINDS}
+    for regime in ("trajectories/c2", "trajectories/dit"):
+        assert set(outcomes.loc[outcomes["regime"] == regime, "adapter"]) == {"full", *adapters.KINDS}
+
+
+def test_the_transformer_has_what_the_gate_and_the_adapters_claim_ask_for(tables):
+    outcomes = tables["outcomes"]
+    found = outcomes[outcomes["regime"] == "trajectories/dit"].groupby("adapter")["arm"].unique().map(set).to_dict()
+    adapted = {"baseline", "barrier"}
+    assert found == {"full": {*adapted, "constant", "oracle"}, "lora": adapted, "dora": adapted}
+    asked = outcomes[(outcomes["regime"] == "trajectories/dit") & (outcomes["metric"] == "pca_area")]
+    assert set(asked.loc[asked["arm"] == "barrier", "lam"]) == {TINY.lam}
+    assert (asked["value"] > 0).all()
 
 
 def test_the_contracts_metrics_exist(tables):
@@ -72,6 +85,49 @@ def test_excess_risk_is_the_part_of_the_loss_that_is_not_bayes(tables):
     curves = tables["curves"]
     assert (curves["excess_risk"] > 0).all()
     assert (curves["loss"] > curves["excess_risk"]).all()
+
+
+def test_a_diverged_seed_leaves_every_arm_and_is_named(monkeypatch):
+    regime = REGIMES["trajectories/c2"]
+    wild = {**regime.recipes, "sgd": Recipe("sgd", 1e30, batch=8)}
+    monkeypatch.setitem(REGIMES, "trajectories/c2", replace(regime, recipes=wild))
+    found = experiment.run(
+        "trajectories/c2", [1000], replace(TINY, arms=["baseline", "barrier", "constant"], length=0.01)
+    )
+    outcomes_ = found["outcomes"].set_index("optimizer")
+    assert set(outcomes_.loc["sgd", "metric"]) == {"diverged"}
+    assert (outcomes_.loc["sgd", "value"] == 1).all()
+    assert outcomes_.loc["adamw", "metric"].nunique() > 30
+    assert set(found["curves"]["optimizer"]) == set(found["weights"]["optimizer"]) == {"adamw"}
+    sentences = outcomes.divergences(found["outcomes"])
+    assert len(sentences) == 6
+    assert sentences[0].startswith("trajectories/c2, sgd, full, short: arm 'baseline', seed 1000, diverged; ")
+    assert "arm 'barrier' at lambda 0.5, seed 1000" in sentences[1]
+
+
+def test_one_diverged_arm_takes_its_seed_from_all_and_no_other():
+    key = {"regime": "r", "optimizer": "sgd", "adapter": "full", "run": "short", "lam": 0.5}
+    rows = [
+        {
+            **key,
+            "arm": arm,
+            "seed": seed,
+            "metric": metric,
+            "value": float(metric == "diverged" and (arm, seed) == lost),
+        }
+        for lost in [("barrier", 1)]
+        for arm in ("baseline", "barrier")
+        for seed in (0, 1)
+        for metric in ("heldout_loss", "diverged")
+    ]
+    rows[-1]["value"] = 1.0  # the barrier of seed 1
+    table = pd.DataFrame(rows)
+    other = table.assign(optimizer="adamw", value=0.0)
+    tables = {"outcomes": pd.concat([table, other]), "curves": table.drop(columns="metric"), "draws": pd.DataFrame()}
+    kept = outcomes.without_diverged(tables)
+    assert len(kept["outcomes"]) == 14  # 16 without the two losses of seed 1 under sgd
+    assert set(kept["curves"]["seed"]) == {0}
+    assert kept["draws"].empty
 
 
 def test_a_units_name_knows_its_settings_and_not_its_neighbours():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from eisbach.errors import UserError
 
@@ -19,21 +20,33 @@ class Clap:
 
     def __init__(self, folder: str | Path):
         """Raises UserError when `folder` holds no CLAP model with its processor."""
-        from transformers import ClapModel, ClapProcessor
+        from transformers import ClapConfig, ClapModel, ClapProcessor
 
         try:
+            kind = ClapConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
+            if kind != "clap":  # transformers would build CLAP at its usual size and fill it with random weights
+                raise ValueError(f"its config.json is that of a model of type {kind!r}")
             self.processor = ClapProcessor.from_pretrained(folder, local_files_only=True)
-            self.model = ClapModel.from_pretrained(folder, local_files_only=True).eval()
-        except (OSError, ValueError) as error:
+            model, found = ClapModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+            if lacking := sorted(found["missing_keys"]):
+                raise ValueError(f"its weights lack {lacking[0]} and {len(lacking) - 1} more")
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(
                 f"{folder} holds no CLAP model ({str(error).splitlines()[0]}); "
                 "set evaluate.clap in params.yaml to a folder with one, or to ''"
             ) from error
+        self.model = model.eval()
 
     @torch.no_grad()
     def audio(self, samples: np.ndarray) -> np.ndarray:
-        inputs = self.processor(audio=samples, sampling_rate=RATE, return_tensors="pt")
-        return _unit(self.model.get_audio_features(**inputs))[0]
+        """The mean over pieces of ten seconds, the remainder left out; the processor would cut at a random place."""
+        size = self.processor.feature_extractor.nb_max_samples
+        starts = range(0, max(1, len(samples) // size) * size, size)
+        inputs = self.processor(
+            audio=[samples[start : start + size] for start in starts], sampling_rate=RATE, return_tensors="pt"
+        )
+        mean = _unit(self.model.get_audio_features(**inputs)).mean(0)
+        return mean / np.linalg.norm(mean)
 
     @torch.no_grad()
     def text(self, captions: list[str]) -> np.ndarray:

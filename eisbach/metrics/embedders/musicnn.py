@@ -6,11 +6,11 @@ narrow-band synthetic audio its tags mean little; its 200 penultimate units stil
 
 from pathlib import Path
 
-import librosa
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torchaudio.transforms import MelSpectrogram
 
 from eisbach.metrics.embedders import tensor_bundle
 
@@ -22,8 +22,11 @@ MELS = 96
 
 def log_mel(audio: np.ndarray) -> np.ndarray:
     """Mono audio at 16 kHz -> [frames, 96]. In float32: the original's float16 overflows on loud clips."""
-    mel = librosa.feature.melspectrogram(y=audio.astype(np.float32), sr=RATE, n_fft=512, hop_length=256, n_mels=MELS)
-    return np.log10(10000 * mel + 1).T.astype(np.float32)
+    spectrum = MelSpectrogram(
+        RATE, n_fft=512, hop_length=256, n_mels=MELS, norm="slaney", mel_scale="slaney", pad_mode="constant"
+    )
+    mel = spectrum(torch.from_numpy(audio.astype(np.float32)))
+    return (10000 * mel + 1).log10().T.numpy()
 
 
 def patches(audio: np.ndarray) -> Tensor:
@@ -63,8 +66,12 @@ class Musicnn(nn.Module):
         kernel = getattr(self, f"conv2d{suffix}_kernel").permute(3, 2, 0, 1)
         extra = kernel.shape[2] - 1  # an even kernel's odd frame goes to the end, as TensorFlow has it
         x = functional.pad(x, (0, 0, extra // 2, extra - extra // 2))
-        y = functional.conv2d(x, kernel, getattr(self, f"conv2d{suffix}_bias")).relu()
-        return self._normalised(y, f"_{place + 1}").amax(3)
+        # What follows is monotone in each filter, falling where gamma is negative: such a filter's minimum is its
+        # negative's maximum, and the maximum may come first, when there is less left to work on.
+        sign = torch.where(getattr(self, f"batch_normalization_{place + 1}_gamma") < 0, -1.0, 1.0)
+        bias = getattr(self, f"conv2d{suffix}_bias")
+        y = functional.conv2d(x, sign.view(-1, 1, 1, 1) * kernel, sign * bias).amax(3)
+        return self._normalised((sign.view(-1, 1) * y).relu(), f"_{place + 1}")
 
     def _dense_in_time(self, x: Tensor, place: int) -> Tensor:
         """Seven frames, all channels: [P, C, T] -> [P, 64, T]."""

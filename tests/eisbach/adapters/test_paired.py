@@ -11,6 +11,7 @@ from eisbach.adapters.paired import PairedAdapters, PairedLayer, targets
 from eisbach.errors import UserError
 from eisbach.models.conditioning import dit_inputs
 from eisbach.models.velocity import predict
+from eisbach.threads import each
 
 
 @pytest.fixture
@@ -176,3 +177,20 @@ def test_delta_norm_is_the_norm_of_what_is_added(tiny_model):
 def test_wide_kernels_are_refused():
     with pytest.raises(ValueError, match="kernel 1"):
         PairedLayer(nn.Conv1d(4, 4, 3), 1, 2, 1.0, magnitudes=True)
+
+
+def test_a_thread_s_choice_of_arms_is_its_own_and_starts_as_the_caller_s(tiny_model, clips):
+    adapters = PairedAdapters(tiny_model.model.model, ["a", "b"], "dora", 4, 4.0)
+    disturb(adapters, "b")
+
+    def made(*arms):
+        adapters.activate(*arms)
+        return output(tiny_model, clips)
+
+    with torch.no_grad():
+        wanted = {"a": made("a"), "b": made("b")}
+        side_by_side = each(torch.no_grad()(made), ["a", "b"] * 3, 2)
+        assert all(torch.allclose(got, wanted[arm]) for got, arm in zip(side_by_side, ["a", "b"] * 3, strict=True))
+        inherited = each(torch.no_grad()(lambda _: output(tiny_model, clips)), range(2), 2)
+        assert all(torch.allclose(got, wanted["b"]) for got in inherited)
+    assert not torch.allclose(wanted["a"], wanted["b"])

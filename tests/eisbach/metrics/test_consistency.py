@@ -40,3 +40,13 @@ def test_an_even_clip_agrees_with_nothing_and_one_noise_is_unknown():
     assert consistency.structure_consistency([[even, even], [clip(0, 0), clip(0, 1)]])[0] == pytest.approx(0.5, abs=0.1)
     assert np.isnan(consistency.structure_consistency([[even], [even]])[0])
     assert np.isnan(consistency.detail_diversity([[even], [even]])).all()
+
+
+def test_clips_of_other_lengths_and_single_moments_are_not_compared():
+    groups = [[clip(0, 0), clip(0, 1)], [clip(1, 2)[:, :60], clip(1, 3)[:, :60]]]
+    within, excess = consistency.structure_consistency(groups)
+    assert within > 0.5
+    assert np.isnan(excess)
+    moment = [[np.zeros((32, 1)), np.ones((32, 1))]]
+    assert consistency.structure_consistency(moment)[0] == 0
+    assert np.isfinite(consistency.detail_diversity(moment)).all()

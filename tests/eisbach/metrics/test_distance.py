@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
+from sklearn.covariance import ledoit_wolf
 from sklearn.metrics.pairwise import rbf_kernel
 
 from eisbach.metrics import distance
@@ -24,6 +25,15 @@ def test_frechet_of_samples_nears_the_formula_and_shifts_add_their_square(rng):
     points = rng.standard_normal((5000, 4))
     assert distance.frechet(points, rng.standard_normal((5000, 4))) == pytest.approx(0, abs=0.02)
     assert distance.frechet(points + 2, points) == pytest.approx(16, rel=1e-6)
+
+
+@pytest.mark.parametrize(("samples", "real", "size"), [(8, 30, 60), (8, 5, 12), (200, 300, 6)])
+def test_frechet_is_that_of_the_whole_shrunk_covariances(rng, samples, real, size):
+    """With fewer points than dimensions and with more, against sklearn's covariances and scipy's root of a matrix."""
+    one, other = rng.standard_normal((samples, size)) * np.linspace(0.1, 2, size), rng.standard_normal((real, size)) + 1
+    (a, _), (b, _) = ledoit_wolf(one), ledoit_wolf(other)
+    wanted = np.square(one.mean(0) - other.mean(0)).sum() + np.trace(a + b - 2 * np.real(sqrtm(a @ b)))
+    assert distance.frechet(one, other) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_kernel_distance_is_the_unbiased_estimate(rng):

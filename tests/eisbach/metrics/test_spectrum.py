@@ -65,6 +65,13 @@ def test_flux_at_transitions_counts_its_concentration():
     assert spectrum.at_transitions(np.ones(100), np.array([3.0]), 10) == pytest.approx(1)
 
 
+def test_contrast_is_librosa_s_where_an_octave_has_few_bands():
+    """Its 2 % of an octave's bands are then one: the highest, the lowest; it gives the octaves, we their mean."""
+    centres, mel_db = np.geomspace(50, 20000, 128), np.random.default_rng(0).uniform(-60, 0, (128, 40))
+    wanted = librosa.feature.spectral_contrast(S=10 ** (mel_db / 10), freq=centres, fmin=200.0, n_bands=6)
+    assert spectrum.contrast_db(mel_db, centres) == pytest.approx(wanted.mean(), rel=0.05)
+
+
 def test_peaks_have_contrast_that_noise_has_not_and_gain_does_not_matter():
     centres = np.geomspace(50, 20000, 128)
     even = np.full((128, 50), -30.0)

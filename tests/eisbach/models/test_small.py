@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from eisbach.errors import UserError
 from eisbach.models import small
 from eisbach.models.conditioning import dit_inputs
-from eisbach.models.velocity import predict, unconditional
+from eisbach.models.velocity import guided, predict, unconditional
 
 
 def shipped_layout(folder, model, config):
@@ -71,6 +71,13 @@ def test_a_dropped_condition_is_guidance_s_null(tiny_model, tiny_archive):
     theirs = tiny_model.model(x, t, **inputs, cfg_scale=3.0, apg_scale=0.0, use_checkpointing=False)
     with_prompt, without = predict(tiny_model, x, t, clips), unconditional(tiny_model, x, t, clips)
     torch.testing.assert_close(without + 3 * (with_prompt - without), theirs, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(guided(tiny_model, clips, 3.0)(x, t), theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_guidance_of_one_is_the_conditional_model_alone(tiny_model, tiny_archive):
+    clips = tiny_archive.rows(torch.arange(4))
+    x, t = torch.randn(4, *clips.latents.shape[1:]), torch.full((4,), 0.6)
+    assert torch.equal(guided(tiny_model, clips, 1.0)(x, t), predict(tiny_model, x, t, clips))
 
 
 def test_only_the_dropped_samples_change(tiny_model, tiny_archive):

@@ -59,6 +59,21 @@ def test_a_preview_keeps_pitch_and_level():
     assert np.array_equal(made, preview.render(codec.log_mel(tone.expand(1, 2, -1))[0], codec.filters, 44100, 16000))
 
 
+@pytest.mark.parametrize("frames", [4, 40, 432])
+def test_griffin_lim_is_torchaudio_s(frames):
+    from torchaudio.functional import griffinlim
+
+    amplitude = torch.rand(769, frames + 1, generator=torch.Generator().manual_seed(0)).square()
+    window = torch.hann_window(preview.N_FFT)
+    wanted = griffinlim(
+        amplitude * (window.sum() / 2), window, preview.N_FFT, preview.HOP, preview.N_FFT, power=1.0,
+        n_iter=preview.STEPS, momentum=preview.MOMENTUM, length=frames * preview.HOP, rand_init=False,
+    ).numpy()  # fmt: skip
+    made = preview.griffin_lim(amplitude.numpy())
+    assert made.dtype == np.float32
+    assert made == pytest.approx(wanted, abs=1e-3 * float(np.abs(wanted).max()))
+
+
 def test_an_unreachable_index_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
