@@ -35,6 +35,8 @@ def main() -> None:
     )
     console = Console(width=110)
     console.print(summary.terminal(plan, verdicts))
+    if strangers := sorted(name for name in table["regime"].unique() if plan.pattern(name) is None):
+        console.print(f"not judged, for the registry has no such regime: {', '.join(strangers)}")
     console.print(f"{len(sources)} tables; every verdict with its sentence: {arguments.out}")
 
 

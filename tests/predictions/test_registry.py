@@ -1,13 +1,16 @@
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from eisbach import params
 from eisbach.errors import UserError
-from predictions import proofs, registry
+from predictions import outcomes, proofs, registry
 from predictions.claim import NUMERIC, Arm, arm
 from predictions.counterexample import SEARCHES
+from toy_models import experiment, ideal
 
 PAPER = {
     "direction", "curriculum", "noise-level", "lambda-range", "seed-consistency", "adapter", "entropy-loss",
@@ -24,6 +27,29 @@ def test_every_claim_of_the_paper_has_a_hypothesis_that_can_be_judged_somewhere(
     assert {claim.id for claim in plan.claims} == PAPER
     for claim in plan.claims:
         assert any(one.kind in NUMERIC and one.regimes for one in claim.hypotheses)
+
+
+@pytest.mark.parametrize("regime", ["analytic", "densities/two_moons", "trajectories/c2", "trajectories/dit"])
+def test_what_is_registered_on_a_toy_is_measured_there(regime):
+    """Every metric of every arm, from a run too short to mean anything; controls may be missing, which verdicts say."""
+    tiny = replace(params.load().toys, length=0.003, samples=8, heldout=4)
+    run = ideal.analytic([1000], tiny) if regime == "analytic" else experiment.run(regime, [1000], tiny)
+    rows, plan = run["outcomes"], registry.load()
+    pattern = plan.pattern(regime)
+    asked = [
+        (one, rows[(rows["optimizer"] == one.optimizer) & (rows["run"] == run)])
+        for _, one in plan.hypotheses
+        for run in one.runs or plan.regimes[pattern].runs
+        if one.kind in NUMERIC and pattern in one.regimes and regime not in one.skip
+    ]
+    for one, of_run in asked:
+        for text in (*one.arms, *one.against):
+            named = replace(arm(text), adapter=arm(text).adapter or "full")
+            metric = (one.against_metric if text in one.against else "") or one.metric
+            assert len(outcomes.seed_values(of_run, named, metric)) == 1
+        for metric in one.requires:
+            assert len(outcomes.seed_values(of_run, Arm("baseline", adapter="full"), metric)) == 1
+    assert len(asked) > 5
 
 
 def test_a_family_is_small_enough_for_nine_seeds():
