@@ -1,7 +1,8 @@
-"""`python -m benchmarks.evaluation.fitness`: which structure metrics tell known groups of real clips apart.
+"""`python -m benchmarks.evaluation.fitness`: which measures tell known groups of real clips apart.
 
-Needs `dvc repro encode` of the default profile. Clips of the splits base and heldout are judged, in a basis fitted on
-finetune. Writes eisbach/metrics/fitness.json.
+Needs `dvc repro encode` with `prepare.clips` of {base: 64, finetune: 192, heldout: 96}. Clips of the splits base and
+heldout are judged, in a basis fitted on finetune, whose clips also are the real ones of coverage, FAD and KAD. Writes
+eisbach/metrics/fitness.json and the table in docs/metrics.md.
 """
 
 import json
@@ -11,12 +12,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.evaluation import groups
 from benchmarks.evaluation.document import into_document
 from eisbach import places
 from eisbach.command import run
 from eisbach.data import clips, latents
 from eisbach.files import replacing
-from eisbach.metrics import fitness, hearing
+from eisbach.metrics import fitness, hearing, sets
 from eisbach.params import load
 from eisbach.progress import track
 from eisbach.seeds import numpy_generator
@@ -24,63 +26,104 @@ from eisbach.stages import loading
 
 
 def main() -> None:
-    codec = loading.base(load()).pretransform
+    params = load()
+    codec = loading.base(params).pretransform
     archive = latents.load(places.ARCHIVE)
-    scale = hearing.fit([hearing.hear(codec, clip, {}) for clip in archive.split("finetune").latents], "mel")
-    rows = {clip_id: row for row, clip_id in enumerate(archive.clips["clip_id"])}
-    judged = archive.clips.index[archive.clips["split"].isin(["base", "heldout"])]
+    listeners = hearing.embedders(params.evaluate.embedders)
+    training = [hearing.hear(codec, clip, listeners) for clip in archive.split("finetune").latents]
+    scale = hearing.fit(training, params.evaluate.similarity)
+    facts = archive.clips[archive.clips["split"].isin(["base", "heldout"])]
+    versions = _versions(codec, archive, facts, listeners)
+    facts = facts.reset_index(drop=True)
 
-    def measured(latent: torch.Tensor) -> dict[str, float]:
-        return hearing.measure(hearing.hear(codec, latent, {}), scale)
+    def of_clip(place: groups.Place) -> dict[str, float]:
+        return hearing.measure(versions[place[0]][place[1]], scale)
 
-    records = []
-    for clip_id, audio in track(clips.read(places.CLIPS), "known groups", len(rows)):
-        if rows[clip_id] not in judged:
-            continue
-        draw = numpy_generator(0, "surrogates", clip_id)
-        real = archive.latents[rows[clip_id]]
-        noise = torch.from_numpy(fitness.phase_randomised(audio, draw).astype(np.float32))
-        with torch.no_grad():
-            versions = {
-                "real": real,
-                "shuffled": torch.from_numpy(fitness.shuffled(real.numpy(), draw)),
-                "phase_randomised": codec.encode(noise[None])[0],
-            }
-        known = archive.clips.loc[rows[clip_id], "contrast_class"]
-        records += [{"group": name, "class": known, **measured(latent)} for name, latent in versions.items()]
-    table = pd.DataFrame(records)
+    def vectors(heard: list[hearing.Heard]) -> dict[str, np.ndarray]:
+        found = {name: np.stack([clip.vectors[name] for clip in heard]) for name in listeners}
+        return found | {"codec": np.stack([hearing.codec_vector(clip.sound, scale) for clip in heard])}
+
+    known = vectors(training)
+
+    def of_set(places: groups.Set) -> dict[str, float]:
+        chosen = [[versions[name][row] for name, row in group] for group in places]
+        flat = vectors([clip for group in chosen for clip in group])
+        grouped = {name: rows.reshape(len(chosen), -1, rows.shape[-1]) for name, rows in flat.items()}
+        slow = [[clip.sound.slow for clip in group] for group in chosen]
+        return sets.set_metrics(grouped, known, known) | sets.consistency_metrics(slow)
 
     verdicts = {}
-    for metric, claim in fitness.CLAIMS.items():
-        real = table[table["group"] == "real"]
-        by_class = {name: real.loc[real["class"] == name, metric].to_numpy() for name in ("flat", "contrast")}
-        effects = {"contrast_flat": fitness.effect(by_class["contrast"], by_class["flat"], paired=False)}
-        for name in ("shuffled", "phase_randomised"):
-            other = table.loc[table["group"] == name, metric].to_numpy()
-            effects[f"real_{name}"] = fitness.effect(real[metric].to_numpy(), other, paired=True)
-        fit, reason = fitness.judge(claim, effects)
-        gaps = [abs(a - b) for values in by_class.values() for a, b in combinations(values, 2)]
-        verdicts[metric] = {
-            "fit": fit,
-            "reason": reason,
-            "direction": claim.direction,
-            "effects": effects,
-            "noise_floor": float(f"{np.median(gaps):.4g}"),
-            "clips": {"real": len(real), **{name: len(values) for name, values in by_class.items()}},
-        }
+    for claims, pairs, measure in (
+        (fitness.CLIPS, groups.of_clips(facts), of_clip),
+        (fitness.SETS, groups.of_sets(facts), of_set),
+    ):
+        tables = {name: (pair, *groups.values(pair, measure)) for name, pair in pairs.items()}
+        alike = _alike(tables)
+        for metric, claim in claims.items():
+            verdicts[metric] = _verdict(metric, claim, tables, alike)
     with replacing(fitness.PATH) as temporary:
         temporary.write_text(json.dumps(verdicts, indent=2) + "\n")
     into_document("fitness", markdown(verdicts))
-    for metric, verdict in verdicts.items():
-        deltas = "  ".join(f"{pair} {found['delta']:+.2f}" for pair, found in verdict["effects"].items())
-        print(f"{'fit  ' if verdict['fit'] else 'UNFIT'} {metric:26s} {deltas}  floor {verdict['noise_floor']}")
+    print(markdown(verdicts))
+
+
+def _versions(codec, archive: latents.Latents, facts: pd.DataFrame, listeners) -> groups.Versions:
+    """Each clip of `facts` as it is, nearly copied, with its moments shuffled and with random phases, as heard."""
+    rows = dict(zip(facts["clip_id"], facts.index, strict=True))
+    found = {name: [None] * len(rows) for name in ("real", "near_copy", "shuffled", "phase_randomised")}
+    order = {clip_id: place for place, clip_id in enumerate(rows)}
+    for clip_id, audio in track(clips.read(places.CLIPS), "known groups", len(archive)):
+        if clip_id not in rows:
+            continue
+        draw = numpy_generator(0, "surrogates", clip_id)
+        real = archive.latents[rows[clip_id]]
+        shuffled = torch.from_numpy(fitness.shuffled(real.numpy(), draw))
+        noise = torch.from_numpy(fitness.phase_randomised(audio, draw).astype(np.float32))
+        with torch.no_grad():
+            steady = codec.encode(noise[None])[0]
+        made = {
+            "real": hearing.hear(codec, real, listeners),
+            "near_copy": hearing.hear(codec, torch.from_numpy(fitness.near_copy(real.numpy(), draw)), listeners),
+            "shuffled": hearing.hear(codec, shuffled, {}),
+            "phase_randomised": hearing.hear(codec, steady, listeners),
+        }
+        for name, clip in made.items():
+            found[name][order[clip_id]] = clip
+    return found
+
+
+def _alike(tables: dict) -> list[pd.DataFrame]:
+    """Groups within which any two values differ by noise alone: clips of one class, or sets of different clips."""
+    if "distinct_duplicated" in tables:
+        return [tables["distinct_duplicated"][1]]
+    return list(tables["contrast_flat"][1:])
+
+
+def _verdict(metric: str, claim: fitness.Claim, tables: dict, alike: list[pd.DataFrame]) -> dict:
+    effects, counts = {}, {}
+    for name in claim.pairs:
+        pair, high, low = tables[name]
+        effects[name] = fitness.effect(high[metric].to_numpy(), low[metric].to_numpy(), paired=pair.paired)
+        counts[name] = [len(high), len(low)]
+    fit, reason = fitness.judge(claim, effects)
+    gaps = [abs(a - b) for table in alike for a, b in combinations(table[metric], 2)]
+    return {
+        "fit": fit,
+        "reason": reason,
+        "direction": claim.direction,
+        "effects": effects,
+        "noise_floor": float(f"{np.median(gaps):.4g}"),
+        "counts": counts,
+    }
 
 
 def markdown(verdicts: dict) -> str:
-    lines = [f"| metric | {' | '.join(fitness.PAIRS)} | noise floor | fit |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = ["| metric | Cliff's delta by pair, 95 % | noise floor | fit |", "| --- | --- | --- | --- |"]
     for metric, verdict in verdicts.items():
-        found = (verdict["effects"][pair] for pair in fitness.PAIRS)
-        deltas = " | ".join(f"{one['delta']:+.2f} ({one['low']:+.2f}, {one['high']:+.2f})" for one in found)
+        deltas = "; ".join(
+            f"{pair} {one['delta']:+.2f} ({one['low']:+.2f}, {one['high']:+.2f})"
+            for pair, one in verdict["effects"].items()
+        )
         lines.append(f"| `{metric}` | {deltas} | {verdict['noise_floor']} | {'yes' if verdict['fit'] else '**no**'} |")
     return "\n".join(lines) + "\n"
 

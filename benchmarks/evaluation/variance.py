@@ -1,11 +1,13 @@
-"""`python -m benchmarks.evaluation.variance`: how many prompts and noises a seed's number needs.
+"""`python -m benchmarks.evaluation.variance`: how many samples a seed's number needs.
 
-Reads the samples of `dvc repro generate`. For every structure metric, the paired difference of an arm and the first one
-is decomposed into seed, prompt, seed x prompt and noise; the sampling part of a seed's number is compared with what
-seeds differ by anyway. Writes benchmarks/evaluation/variance.json.
+Reads the samples of `dvc repro generate`. For every measure of a clip, the paired difference of barrier and baseline is
+decomposed into seed, prompt, seed x prompt and noise. A seed costs its training, a sample its making and hearing: for a
+given time, the variance of the mean over seeds is least at sqrt(cost of a seed / cost of a sample x noise / seed)
+samples a seed (Cochran, 1977, section 10.6). Writes benchmarks/evaluation/variance.json.
 """
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,17 @@ from eisbach import places
 from eisbach.command import run
 from eisbach.data import latents
 from eisbach.files import replacing
-from eisbach.metrics import hearing
+from eisbach.metrics import fitness, hearing
 from eisbach.params import load
 from eisbach.stages import loading
 
-DRAWS = ("6x1", "6x2", "6x3", "6x4", "12x4")  # prompts x noises
+DRAWS = ("4x2", "8x2", "16x2", "12x4")  # prompts x noises
+SEED_CPU_S, SAMPLE_CPU_S = 40.0, 1.5  # of one arm: results/durations of a default run of 80 steps, 24 November 2026
+REFERENCE, OTHER = "baseline", "barrier"
+HEADER = (
+    f"| metric | best number | {' | '.join(f'{draw}: share' for draw in DRAWS)} | "
+    f"{' | '.join(f'{draw}: cost' for draw in DRAWS)} | sd over seeds of the difference |\n{'| --- ' * 11}|"
+)
 OUTPUT = Path(__file__).with_name("variance.json")
 
 
@@ -48,7 +56,6 @@ def components(values: np.ndarray) -> dict[str, float]:
 
 def main() -> None:
     params = load()
-    arms = list(params.finetune.arms)
     codec = loading.base(params).pretransform
     training = latents.load(places.ARCHIVE).split("finetune")
     clips = [hearing.hear(codec, clip, {}) for clip in hearing.cut(training.latents, training.mask)]
@@ -57,35 +64,70 @@ def main() -> None:
     def measured(sample) -> list[float]:
         return list(hearing.measure(hearing.hear(codec, sample, {}), scale).values())
 
-    tables = {arm: [] for arm in arms}
+    tables = {arm: [] for arm in (REFERENCE, OTHER)}
     for seed in params.seeds:
         made = load_file(places.SAMPLES / str(seed) / "samples.safetensors")
-        for arm in arms:
+        for arm in tables:
             tables[arm].append([[measured(one) for one in group] for group in made[arm]])
     names = list(hearing.measure(clips[0], scale))
     values = {arm: np.array(table) for arm, table in tables.items()}  # [S, P, N, metrics]
-    reference, other = arms[0], arms[-1]
-    report, lines = {}, [f"| metric | {' | '.join(DRAWS)} | sd over seeds of the difference |", "| --- " * 7 + "|"]
+    known, optima, report, lines = fitness.load(), [], {}, [HEADER]
     for place, name in enumerate(names):
-        level = components(values[reference][..., place])
-        pairs = values[other][..., place] - values[reference][..., place]
-        gap = components(pairs)
-        prompts, noises = pairs.shape[1:]
-        shares = {draw: round(_sampling_share(gap, *map(int, draw.split("x"))), 2) for draw in DRAWS}
+        pairs = values[OTHER][..., place] - values[REFERENCE][..., place]
+        gap, (prompts, noises) = components(pairs), pairs.shape[1:]
+        if known[name]["fit"]:
+            optima.append(best_number(gap))
         report[name] = {
-            "level": {key: float(f"{value:.3g}") for key, value in level.items()},
-            "difference": {key: float(f"{value:.3g}") for key, value in gap.items()},
+            "fit": known[name]["fit"],
+            "level": _rounded(components(values[REFERENCE][..., place])),
+            "difference": _rounded(gap),
             "seed_sd_of_difference": float(f"{pairs.mean((1, 2)).std(ddof=1):.3g}"),
-            "sampling_share_by_prompts_x_noises": shares,
+            "best_number": _number(best_number(gap)),
+            "sampling_share": {draw: round(_sampling_share(gap, *_drawn(draw)), 2) for draw in DRAWS},
+            "cost_over_least": {draw: round(_cost(gap, *_drawn(draw)) / _least_cost(gap), 2) for draw in DRAWS},
         }
-        lines.append(
-            f"| `{name}` | {' | '.join(map(str, shares.values()))} | {report[name]['seed_sd_of_difference']} |"
-        )
-    drawn = {"seeds": len(params.seeds), "prompts": prompts, "noises": noises, "arms": [reference, other]}
+        row = [report[name]["best_number"], *report[name]["sampling_share"].values()]
+        row += [*report[name]["cost_over_least"].values(), report[name]["seed_sd_of_difference"]]
+        lines.append(f"| `{name}`{'' if known[name]['fit'] else ' (unfit)'} | {' | '.join(map(str, row))} |")
+    summary = {
+        "drawn": {"seeds": len(params.seeds), "prompts": prompts, "noises": noises, "arms": [REFERENCE, OTHER]},
+        "cpu_s": {"seed": SEED_CPU_S, "sample": SAMPLE_CPU_S},
+        "median_best_number_of_fit": _number(float(np.median(optima))),
+        "metrics": report,
+    }
     with replacing(OUTPUT) as temporary:
-        temporary.write_text(json.dumps({"drawn": drawn, "metrics": report}, indent=1) + "\n")
+        temporary.write_text(json.dumps(summary, indent=1) + "\n")
     into_document("variance", "\n".join(lines) + "\n")
-    print("\n".join(lines))
+    print("\n".join(lines), summary["median_best_number_of_fit"])
+
+
+def best_number(gap: dict[str, float]) -> float:
+    """Samples a seed at which a given time gives the least variance; without end where seeds as such do not differ."""
+    return math.sqrt(SEED_CPU_S / SAMPLE_CPU_S * gap["noise"] / gap["seed"]) if gap["seed"] > 0 else math.inf
+
+
+def _cost(gap: dict[str, float], prompts: int, noises: int) -> float:
+    """Variance of one seed's number times what that seed costs: proportional to the time a given precision takes."""
+    variance = gap["seed"] + gap["seed_prompt"] / prompts + gap["noise"] / (prompts * noises)
+    return variance * (SEED_CPU_S + SAMPLE_CPU_S * prompts * noises)
+
+
+def _least_cost(gap: dict[str, float]) -> float:
+    """Over all numbers of prompts up to 512 with two noises, the least with which there is a spread within a prompt."""
+    return min(_cost(gap, prompts, 2) for prompts in range(1, 513)) or math.inf
+
+
+def _drawn(draw: str) -> tuple[int, int]:
+    prompts, noises = map(int, draw.split("x"))
+    return prompts, noises
+
+
+def _number(value: float) -> int | str:
+    return round(value) if math.isfinite(value) else "all"
+
+
+def _rounded(found: dict[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.3g}") for name, value in found.items()}
 
 
 def _sampling_share(found: dict[str, float], prompts: int, noises: int) -> float:

@@ -42,9 +42,14 @@ def kernel_distance(samples: np.ndarray, real: np.ndarray) -> float:
 
 
 def kernel_distance_p(samples: np.ndarray, real: np.ndarray, draws: int = 200) -> float:
-    """Share of `draws` permutations of the labels whose KAD is at least the one observed (both counted in)."""
+    """Share of `draws` permutations of the labels whose KAD is at least the one observed (both counted in).
+
+    NaN where there is no KAD: for a single sample.
+    """
     kernel, count = _gaussian_kernel(samples, real), len(samples)
     observed, generator = _mmd(kernel, count), numpy_generator(0, "kad permutations")
+    if np.isnan(observed):
+        return float("nan")
     orders = (generator.permutation(len(kernel)) for _ in range(draws))
     return float((1 + sum(_mmd(kernel[np.ix_(order, order)], count) >= observed for order in orders)) / (1 + draws))
 
@@ -56,6 +61,8 @@ def _gaussian_kernel(samples: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 
 def _mmd(kernel: np.ndarray, count: int) -> float:
+    if min(count, len(kernel) - count) < 2:
+        return float("nan")
     first, second, across = kernel[:count, :count], kernel[count:, count:], kernel[:count, count:]
     inner = [(block.sum() - np.trace(block)) / (len(block) * (len(block) - 1)) for block in (first, second)]
     return float(sum(inner) - 2 * across.mean())

@@ -14,6 +14,7 @@ APART_SECONDS = 1.0  # least distance of boundaries
 PROMINENCE = 0.1  # of a boundary in the novelty curve, whose range is 0..1
 STRIPE_SECONDS, RECUR_SECONDS = 1.5, 2.0  # length of a theme; how much later it may count as returning
 SMOOTH_SECONDS = 0.45
+LEAST_RISE = 0.05  # of the lag curve, for a period
 
 
 def distances(features: np.ndarray) -> np.ndarray:
@@ -50,18 +51,17 @@ def block_scale(similarity: np.ndarray, step: float) -> float:
 
 
 def dark_zones(similarity: np.ndarray, step: float) -> tuple[float, float]:
-    """(regularity, period in seconds): how far the lag curve comes back after its first dark zone, and at which lag.
+    """(regularity, period in seconds): the greatest rise of the lag curve after a dark zone, and the lag of its top.
 
-    Regularity is 1 when the clip repeats exactly, 0 when it never becomes more alike again; the period is then 0.
+    The lag curve is the beat spectrum of Foote and Uchihashi (2001); lags reach to half the clip, since a period has to
+    come twice. The rise is in units of similarity: 1 less the darkness between, for a clip that repeats exactly, 0 when
+    it never becomes more alike again. Over the curve's own depth it would be noise over noise in a clip without zones.
+    The period of a rise under 0.05 is 0.
     """
-    curve = lag_curve(similarity)
-    depth = curve[0] - curve.min()
-    if depth < 1e-6:
-        return 0.0, 0.0
-    dark = int(np.argmax(curve <= curve.min() + 0.05 * depth))
-    back = dark + int(np.argmax(curve[dark:]))
-    rise = curve[back] - curve[dark]
-    return float(rise / depth), back * step if rise > 0.05 * depth else 0.0
+    curve = lag_curve(similarity)[: len(similarity) // 2 + 1]
+    rises = curve - np.minimum.accumulate(curve)
+    back = int(np.argmax(rises))
+    return float(rises[back]), back * step if rises[back] > LEAST_RISE else 0.0
 
 
 def novelty(similarity: np.ndarray, step: float) -> np.ndarray:

@@ -38,7 +38,7 @@ def measure(sound: Sound, latents: np.ndarray, scale: Scale) -> dict[str, float]
     regularity, period = similarity.dark_zones(matrix, STEP_SECONDS)
     recurrence, variation = similarity.recurrence(similarity.matrix(_shape(sound), scale.shape), STEP_SECONDS)
     frames_hz = sound.mel_db.shape[1] / (len(matrix) * STEP_SECONDS)
-    flux, path = spectrum.flux(sound.mel_db), scale.basis.path(sound.slow)
+    flux, path = spectrum.flux(sound.slow), scale.basis.path(sound.slow)
     return {
         "block_scale_s": similarity.block_scale(matrix, STEP_SECONDS),
         "dark_zone_regularity": regularity,
@@ -49,7 +49,7 @@ def measure(sound: Sound, latents: np.ndarray, scale: Scale) -> dict[str, float]
         "spectral_contrast_db": spectrum.contrast_db(sound.mel_db, sound.centres_hz),
         "flux_sparsity_hoyer": spectrum.hoyer(flux),
         "flux_sparsity_gini": spectrum.gini(flux),
-        "flux_at_transitions": spectrum.at_transitions(flux, starts * STEP_SECONDS, frames_hz),
+        "flux_at_transitions": spectrum.at_transitions(flux, starts * STEP_SECONDS, 1 / STEP_SECONDS),
         "pca_area": trajectory.area(path),
         "participation_ratio": trajectory.participation_ratio(path),
         "cluster_separation": trajectory.cluster_separation(path),

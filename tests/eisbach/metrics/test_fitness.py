@@ -8,7 +8,7 @@ CLEAR = {"delta": 0.8, "low": 0.6, "high": 0.9}
 
 
 def effects(**changed):
-    return {pair: CLEAR for pair in fitness.PAIRS} | changed
+    return {pair: CLEAR for pair in fitness.CLASSES} | changed
 
 
 def test_cliff_s_delta_is_the_u_statistic():
@@ -36,8 +36,23 @@ def test_a_metric_must_separate_every_pair_in_its_direction(changed, fit):
 def test_shuffling_is_not_asked_of_what_cannot_see_order_and_no_direction_means_either():
     blind = effects(real_shuffled={"delta": 0.0, "low": 0.0, "high": 0.0})
     assert not fitness.judge(fitness.Claim(1), blind)[0]
-    assert fitness.judge(fitness.Claim(1, ordered=False), blind)[0]
+    assert fitness.judge(fitness.Claim(1, fitness.UNORDERED), blind)[0]
     assert fitness.judge(fitness.Claim(0), effects(contrast_flat={"delta": -0.8, "low": -0.9, "high": -0.6}))[0]
+
+
+def test_a_distance_is_to_be_smaller_for_the_real_clips():
+    lower = {"delta": -0.8, "low": -0.9, "high": -0.6}
+    near = {"distinct_duplicated": lower, "real_phase_randomised": lower}
+    assert fitness.judge(fitness.Claim(-1, fitness.FAITHFUL), near)[0]
+    assert not fitness.judge(fitness.Claim(1, fitness.FAITHFUL), near)[0]
+    assert "opposite" in fitness.judge(fitness.Claim(-1, fitness.FAITHFUL), near | {"real_phase_randomised": CLEAR})[1]
+
+
+def test_a_near_copy_is_a_tenth_of_the_spread_away():
+    latents = np.random.default_rng(0).standard_normal((64, 108)).astype(np.float32)
+    made = fitness.near_copy(latents, np.random.default_rng(1))
+    assert made.dtype == np.float32
+    assert np.sqrt(np.square(made - latents).mean()) == pytest.approx(0.1, rel=0.05)
 
 
 def test_phase_randomising_keeps_the_spectrum_and_levels_the_clip():

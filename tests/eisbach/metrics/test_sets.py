@@ -43,3 +43,16 @@ def test_alignment_is_that_of_the_probe():
     found = sets.alignment_metrics({"musicnn": grouped}, captions[50:], {"musicnn": probe})
     assert found["alignment_matched"] > 0.95
     assert found["alignment"] > 0.7
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("shape", [(1, 1, 6), (2, 1, 6), (1, 2, 6)])
+def test_a_few_samples_have_numbers_or_none_that_pretends(shape):
+    """One sample has no unbiased distance, and so no p either."""
+    rng = np.random.default_rng(0)
+    found = sets.set_metrics(*({"musicnn": rng.standard_normal(size)} for size in (shape, (30, 6), (40, 6))))
+    assert np.isfinite([found[name] for name in ("vendi", "coverage", "fad", "memorisation")]).all()
+    assert np.isnan(found["kad"]) == np.isnan(found["kad_p"]) == (shape == (1, 1, 6))
+    slow = [[rng.standard_normal((8, 24)) for _ in range(shape[1])] for _ in range(shape[0])]
+    found = sets.consistency_metrics(slow)
+    assert np.isnan(found["structure_consistency"]) == np.isnan(found["detail_diversity"]) == (shape[1] == 1)

@@ -25,8 +25,18 @@ def test_alternating_blocks_have_their_length_period_and_full_regularity(length)
     s = matrix("ABABABAB", length)
     assert similarity.block_scale(s, STEP) == pytest.approx(length * STEP, rel=0.1)
     regularity, period = similarity.dark_zones(s, STEP)
-    assert regularity == pytest.approx(1, abs=1e-6)
+    assert regularity == pytest.approx(1 - s[0, length], abs=1e-6)
     assert period == pytest.approx(2 * length * STEP)
+
+
+def test_regularity_is_as_deep_as_the_dark_zones_and_blind_to_a_clip_that_has_none():
+    """Shuffled moments have a lag curve of mere noise: over its own depth it would seem to come back as a whole."""
+    rng = np.random.default_rng(0)
+    clips = (gap * sections("ABABABAB", 13) for gap in (0.2, 1.0))
+    near, far = (similarity.dark_zones(similarity.matrix(clip, 0.3), STEP)[0] for clip in clips)
+    shuffled = similarity.matrix(sections("ABABABAB", 13)[:, rng.permutation(104)], 0.3)
+    assert 0.2 < near < far
+    assert similarity.dark_zones(shuffled, STEP)[0] < 0.3 * far
 
 
 @given(shift=st.integers(0, 30))

@@ -67,7 +67,7 @@ def test_flux_at_transitions_counts_its_concentration():
 
 def test_contrast_is_librosa_s_where_an_octave_has_few_bands():
     """Its 2 % of an octave's bands are then one: the highest, the lowest; it gives the octaves, we their mean."""
-    centres, mel_db = np.geomspace(50, 20000, 128), np.random.default_rng(0).uniform(-60, 0, (128, 40))
+    centres, mel_db = np.geomspace(50, 20000, 128), np.random.default_rng(0).uniform(-35, -10, (128, 40))
     wanted = librosa.feature.spectral_contrast(S=10 ** (mel_db / 10), freq=centres, fmin=200.0, n_bands=6)
     assert spectrum.contrast_db(mel_db, centres) == pytest.approx(wanted.mean(), rel=0.05)
 
@@ -80,3 +80,13 @@ def test_peaks_have_contrast_that_noise_has_not_and_gain_does_not_matter():
     assert spectrum.contrast_db(even, centres) == pytest.approx(0, abs=1e-9)
     assert spectrum.contrast_db(peaks, centres) == pytest.approx(25, abs=4)
     assert spectrum.contrast_db(peaks - 12, centres) == pytest.approx(spectrum.contrast_db(peaks, centres), abs=1e-6)
+
+
+def test_valleys_under_the_floor_do_not_make_contrast_a_level():
+    """The same notes 20 dB softer, over a floor at -80 dB: the distance stays, where the plain one would fall."""
+    centres = np.geomspace(50, 20000, 128)
+    loud = np.full((128, 50), -300.0)
+    loud[::4] = -20
+    one, other = (spectrum.contrast_db(np.maximum(loud + gain, -80), centres) for gain in (0, -20))
+    assert one == other == 30
+    assert spectrum.contrast_db(np.full((128, 50), -80.0), centres) == 0

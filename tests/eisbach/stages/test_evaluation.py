@@ -176,7 +176,7 @@ def test_a_diverged_adapter_is_named(place, monkeypatch):
 def test_a_reference_of_other_clips_is_named(place, monkeypatch, archive):
     run(reference, monkeypatch)
     latents.save(places.ARCHIVE, archive.rows(torch.arange(21)))
-    with pytest.raises(UserError, match="the reference is of 16 clips, the archive has 14; `dvc repro reference`"):
+    with pytest.raises(UserError, match="the reference is of 16 clips, the archive has 14; run `dvc repro reference`"):
         run(evaluate, monkeypatch, 0)
 
 

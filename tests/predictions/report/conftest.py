@@ -34,7 +34,7 @@ def verdict(name: str, label: str, **more) -> dict:
         "claim": name.partition("/")[0], "hypothesis": name, "kind": "difference", "statement": f"it rises {HOSTILE}",
         "regime": "small", "run": "short", "effect_label": label, "reason": "why", "mechanism_label": "refuted",
         "mechanism_reason": "timestep does as well", "sentence": f"On {name} we found {HOSTILE}.",
-        "status": "exploratory", "status_reason": "24 seeds are missing", "metric": "vendi", "arms": ["barrier@0.5"],
+        "status": "exploratory", "status_reason": "24 seeds are missing", "metric": "coverage", "arms": ["barrier@0.5"],
         "against": ["baseline"], "direction": "higher", "bound": None, "n": 6, "seeds": list(range(6)),
         "effect": effect, "interval": [effect - 0.2, effect + 0.2], "interval_bca": [None, None], "p": 0.03,
         "p_holm": 0.06, "p_against": 0.9, "p_against_holm": 1.0, "shape_p": None, "family": "primary",
