@@ -5,6 +5,8 @@ UV_VERSION := 0.13.9
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 export OMP_WAIT_POLICY ?= PASSIVE
+# Without bytecode beside them every stage compiles the three thousand modules that it imports, some seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(BIN):$(PATH)
 PROFILE ?=
 DATA ?=

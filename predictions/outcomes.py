@@ -33,7 +33,7 @@ class Missing(Exception):
 
 def of_pipeline(seeds: Iterable[int]) -> list[Path]:
     """The tables that the pipeline's stages have written so far, for these seeds of the real model."""
-    wanted = [TOYS, *(places.EVALUATION / str(seed) / "outcomes.parquet" for seed in seeds)]
+    wanted = [TOYS, places.BETWEEN_SEEDS, *(places.EVALUATION / str(seed) / "outcomes.parquet" for seed in seeds)]
     return [path for path in wanted if path.is_file()]
 
 

@@ -107,8 +107,8 @@ def heldout_difference(losses: pd.DataFrame, reference: str) -> Picture:
         means = long.groupby("arm")["difference"].mean()
         alt = "Mean difference over all t: " + ", ".join(f"{arm} {value:+.2g}" for arm, value in means.items()) + "."
         caption = (
-            f"Held-out loss after training, minus {reference}'s, on one fixed grid of clips, noise and t. Thin: each "
-            f"of n = {losses['seed'].nunique()} seeds; bold: their mean. Below zero is better than {reference}."
+            f"Held-out loss after training, minus {reference}'s, on each seed's own grid of clips, noise and t. Thin: "
+            f"each of n = {losses['seed'].nunique()} seeds; bold: their mean. Below zero is better than {reference}."
         )
         return Picture(svg.inline(figure, "heldout-difference", alt), alt, caption)
 
