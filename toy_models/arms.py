@@ -79,9 +79,9 @@ class Stack:
         outputs = output.unflatten(0, (len(self.arms), len(self.seeds)))
         shared = self._of_output(outputs.detach(), step) | self._of_clean(draw)
         factors, penalty = [], output.new_zeros(())
-        for arm, mine in zip(self.arms, outputs, strict=True):
-            if arm in shared:
-                factors.append(shared[arm])
+        for row, (arm, mine) in enumerate(zip(self.arms, outputs, strict=True)):
+            if row in shared:
+                factors.append(shared[row])
                 continue
             weightings = self.weightings[arm]
             parts = [slice(None)] if arm.name in BY_SAMPLE else [slice(i, i + 1) for i in range(len(self.seeds))]
@@ -101,8 +101,8 @@ class Stack:
                     penalty = penalty + weighting.penalty(draw.t[part].flatten()).mean()
         return torch.stack(factors), penalty
 
-    def _of_output(self, outputs: Tensor, step: int) -> dict[Arm, Tensor]:
-        """`[S, B]` of every arm that is Eq. 5 on its own outputs."""
+    def _of_output(self, outputs: Tensor, step: int) -> dict[int, Tensor]:
+        """By row, `[S, B]` of every arm that is Eq. 5 on its own outputs: equal arms may look at different models."""
         rows = [row for row, arm in enumerate(self.arms) if arm.name in OF_OUTPUT]
         if not rows:
             return {}
@@ -116,13 +116,13 @@ class Stack:
             elif arm.name == "shuffled":
                 orders = [weighting.order(factor.shape[1], step) for weighting in self.weightings[arm]]
                 factor = factor.gather(1, torch.stack(orders))
-            found[arm] = factor
+            found[row] = factor
         return found
 
-    def _of_clean(self, draw: Draw) -> dict[Arm, Tensor]:
-        """`[S, B]` of the oracles: the clean samples are the same for all of them."""
-        oracles = [arm for arm in self.arms if arm.name == "oracle"]
+    def _of_clean(self, draw: Draw) -> dict[int, Tensor]:
+        """By row, `[S, B]` of the oracles: the clean samples are the same for all of them."""
+        oracles = {row: arm.lam for row, arm in enumerate(self.arms) if arm.name == "oracle"}
         if not oracles:
             return {}
         weight = barrier_weight(draw.clean.flatten(0, 1)).view(draw.t.shape)
-        return {arm: (1 - arm.lam) + arm.lam * weight for arm in oracles}
+        return {row: (1 - lam) + lam * weight for row, lam in oracles.items()}
