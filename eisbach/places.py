@@ -3,6 +3,7 @@
 from pathlib import Path
 
 ARTIFACTS = Path("artifacts")
+REGISTRATION = ARTIFACTS / "registration.json"
 MANIFEST = ARTIFACTS / "corpus" / "manifest.parquet"
 CLIPS = ARTIFACTS / "corpus" / "clips.tar"
 ARCHIVE = ARTIFACTS / "encode" / "archive.safetensors"

@@ -57,6 +57,7 @@ def spread(seeds: Iterable[int], cores: int, gpus: int, address: str | None) -> 
 
 
 def main() -> None:
+    from eisbach import places
     from eisbach.params import load
 
     words = argparse.ArgumentParser(prog="python -m eisbach.runner", description=__doc__.split("\n")[0])
@@ -65,6 +66,8 @@ def main() -> None:
     words.add_argument("--gpus", type=int, default=0, help="of each seed")
     words.add_argument("--address", help="of the Ray cluster")
     given = words.parse_args()
+    if not places.REGISTRATION.is_file():
+        raise UserError(f"{places.REGISTRATION} is missing; run `dvc repro register` first, it seals the registry")
     seeds = load().seeds
     if given.runner == "ray":
         spread(seeds, given.cores, given.gpus, given.address)

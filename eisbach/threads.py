@@ -15,9 +15,10 @@ Result = TypeVar("Result")
 def each(function: Callable[[Item], Result], items: Iterable[Item], at_once: int | None = None) -> list[Result]:
     """`[function(item) for item in items]`, `at_once` threads side by side (None: all items, at most one a core).
 
-    Torch's cores are shared out equally among the threads, also when there are fewer items: what an item rounds to
-    does not depend on how many there are. A thread starts with the caller's context variables, but torch's grad mode
-    is a thread's own: `function` sets it. Raises what the first failing item raised, after those that were under way.
+    Torch's cores are shared out equally among the threads, also when there are fewer items than `at_once`: with it
+    given, what an item rounds to does not depend on how many there are. A thread starts with the caller's context
+    variables, but torch's grad mode is a thread's own: `function` sets it. Raises what the first failing item raised,
+    after those that were under way.
     """
     items, cores = list(items), torch.get_num_threads()
     at_once = min(at_once or len(items), cores)

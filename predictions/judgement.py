@@ -153,4 +153,4 @@ def mechanism_label(beyond: dict[str, str]) -> tuple[str, str]:
 def too_few(n: int) -> str:
     """A reason where no data whatever could be significant, before any correction; else empty."""
     least = statistics.least_p(n)
-    return f"{n} seeds cannot be significant: the least p is {least:g}" if least >= statistics.ALPHA else ""
+    return f"n = {n} cannot be significant: the least p is {least:g}" if least >= statistics.ALPHA else ""

@@ -15,7 +15,7 @@ from eisbach.tables import write_metrics
 from predictions.claim import NUMERIC, Hypothesis, Registry, arm
 
 REGISTRY = Path(__file__).parent / "registry.yaml"
-SEAL = places.ARTIFACTS / "registration.json"
+SEAL = places.REGISTRATION
 
 _NEEDS = {
     "difference": ("metric", "arms", "against", "direction", "family"),
@@ -108,6 +108,8 @@ def _of_one(registry: Registry, hypothesis: Hypothesis) -> list[str]:
     for part in hypothesis.parts:
         if part not in known or known[part].kind not in NUMERIC:
             faults.append(f"the part '{part}' of {hypothesis.id} is no hypothesis with a metric")
+        elif lost := sorted({*hypothesis.regimes} - {*known[part].regimes}):
+            faults.append(f"{hypothesis.id} is judged on '{lost[0]}', and its part '{part}' is not")
     for regime in registry.regimes:
         if (regime in hypothesis.regimes) == (regime in hypothesis.skip):
             faults.append(f"{hypothesis.id} must name '{regime}' once, under regimes or, with its reason, under skip")

@@ -15,7 +15,7 @@ import pandas as pd
 from predictions import assay, judgement, statistics, wording
 from predictions.claim import Arm, Claim, Hypothesis, Registry, arm
 from predictions.judgement import ASSAY_FAILED, INCONCLUSIVE, NOT_TESTED, REFUTED, SUPPORTED, Evidence
-from predictions.outcomes import Missing, check_seeds, paired, seed_values
+from predictions.outcomes import Missing, check_seeds, known_as, paired, seed_values
 
 LABELLERS = {
     "equivalence": judgement.equivalence_label,
@@ -164,8 +164,8 @@ def _judge_run(
     for claim, hypothesis in planned:
         if hypothesis.kind == "all":
             continue
-        if plan.sound and hypothesis.metric in unfit:
-            reason = f"the metric is unfit: {unfit[hypothesis.metric]}"
+        if plan.sound and known_as(hypothesis.metric) in unfit:
+            reason = f"the metric is unfit: {unfit[known_as(hypothesis.metric)]}"
             done.append(_verdict(claim, hypothesis, regime, run, NOT_TESTED, reason))
             continue
         draft = _draft(claim, hypothesis, regime, run, rows, plan.adapter, blind.get(hypothesis.id, ""))
@@ -307,14 +307,14 @@ def _margin(rows: pd.DataFrame, hypothesis: Hypothesis, adapter: str) -> tuple[f
 
 
 def _check_requirements(rows: pd.DataFrame, hypothesis: Hypothesis, adapter: str) -> None:
-    """Raise Missing unless what the arms are compared with is shown to be what the statement presupposes."""
+    """Raise Missing unless all that are compared are shown to be what the statement presupposes."""
     for metric, limit in hypothesis.requires.items():
-        arms = {text: seed_values(rows, _column(text, adapter), metric) for text in hypothesis.against}
-        values = paired(arms).mean(axis=1).to_numpy()
-        p = float(statistics.sign_flip_p(values, limit, "less"))
-        if not p < statistics.ALPHA:
-            found = f"mean {values.mean():.3g}, p = {p:.3g}"
-            raise Missing(f"{metric} of {' and '.join(arms)} is not shown to lie below {limit:g} ({found})")
+        for text in (*hypothesis.arms, *hypothesis.against):
+            values = seed_values(rows, _column(text, adapter), metric).to_numpy()
+            p = float(statistics.sign_flip_p(values, limit, "less"))
+            if not p < statistics.ALPHA:
+                found = f"mean {values.mean():.3g}, p = {p:.3g}"
+                raise Missing(f"{metric} of {text} is not shown to lie below {limit:g} ({found})")
 
 
 def _blind(rows: pd.DataFrame, hypotheses: list[Hypothesis], adapter: str) -> dict[str, str]:

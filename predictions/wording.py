@@ -25,7 +25,8 @@ def sentence(verdict: Verdict, registry: Registry) -> str:
         return f"On {title} it was not tested whether {verdict.statement}: {verdict.reason}."
     if verdict.effect_label == ASSAY_FAILED:
         return f"On {title} nothing can be said on whether {verdict.statement}: the assay failed, as {verdict.reason}."
-    seeds = f" with {verdict.n} seeds" if verdict.n else ""
+    blocks = "pairs of seeds" if "/between_seeds" in (verdict.metric or "") else "seeds"
+    seeds = f" with {verdict.n} {blocks}" if verdict.n else ""
     run = f" ({verdict.run} runs)" if verdict.run else ""
     opening = OPENING[verdict.effect_label].format(statement=verdict.statement)
     parts = [f"On {title}{run}{seeds} {opening}: {verdict.reason}{_numbers(verdict)}."]

@@ -16,10 +16,13 @@ SAYS_NOTHING = {
     f"eisbach/{name}.py"
     for name in ("command", "durations", "errors", "files", "loggers", "params", "places", "previews", "progress")
 } | {"eisbach/tables.py"}
+NAMES = {"eisbach/barrier.py", "eisbach/weighting.py"}  # `stages.loading` asks which names of weightings are taken
 UNADAPTED = {f"eisbach/adapters/{path.name}" for path in (ROOT / "eisbach" / "adapters").glob("*.py")}
 UNUSED = {
     # `stages.loading` imports them for the stages that wear adapters; these take the base alone.
-    **dict.fromkeys(("encode", "base", "census", "reference"), UNADAPTED | {"eisbach/sample.py"}),
+    **dict.fromkeys(("base", "census", "reference"), UNADAPTED | {"eisbach/sample.py"}),
+    "encode": UNADAPTED | NAMES,
+    "generate": NAMES,
     # Previews sample, and validation takes its clips from `generate.prompts`; neither moves an adapter.
     "finetune": {"eisbach/generate.py", "eisbach/sample.py"},
 }

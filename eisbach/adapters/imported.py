@@ -14,7 +14,7 @@ def files(folder: str | Path, taken: set[str]) -> dict[str, Path]:
     """Arm -> file, for every NAME.safetensors of `folder`. Raises UserError for a name that is among `taken`."""
     found = {path.stem: path for path in sorted(Path(folder).glob("*.safetensors"))}
     if twice := sorted(found.keys() & taken):
-        raise UserError(f"{found[twice[0]]} has the name of an arm of finetune.arms; give the file another name")
+        raise UserError(f"{found[twice[0]]} has the name of an arm or of a weighting; give the file another name")
     return found
 
 

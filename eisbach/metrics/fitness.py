@@ -2,7 +2,8 @@
 
 The rule was written before the data were looked at: Cliff's delta of at least 0.33 (a "medium" effect, Romano et al.,
 2006) with a 95 % bootstrap interval beyond 0, in the direction of the claim, on every pair of groups that applies.
-Which pairs apply follows from what a metric is defined to see:
+Which pairs apply follows from what a metric is defined to see (of the dark zones and the number of sections that was
+seen late: "echoes" was chosen after a first run had shown the other pairs; docs/metrics.md):
 
 - most measures of a clip: contrast arrangements against flat ones; real clips against themselves with their moments
   shuffled (structure gone, content kept; not asked of what is blind to order) and with random phases (long-term

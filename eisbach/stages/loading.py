@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from eisbach import places
+from eisbach import places, weighting
 from eisbach.adapters import imported, sa3_format
 from eisbach.adapters.merged import merged
 from eisbach.adapters.paired import PairedAdapters
@@ -61,7 +61,8 @@ def arms(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
 
 def trained(params: Params) -> list[str]:
     """The arms that samples are made of and measured: those that `finetune` trains, then those of params.imported."""
-    return [*params.finetune.arms, *imported.files(params.imported, set(params.finetune.arms))]
+    taken = {*params.finetune.arms, *weighting.names()}  # else a foreign file could stand for a control
+    return [*params.finetune.arms, *imported.files(params.imported, taken)]
 
 
 def label(params: Params, arm: str) -> dict[str, object]:

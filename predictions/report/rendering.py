@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from predictions.outcomes import known_as
 from predictions.report import looks
 from predictions.report.intervals import interval
 from predictions.report.text import markdown, number, short, visible
@@ -27,6 +28,7 @@ def environment() -> Environment:
         "shown": visible,
         "short": short,
         "md": markdown,
+        "known_as": known_as,
         "metric_name": looks.metric_name,
         "capitalised": lambda words: words[:1].upper() + words[1:],
     }

@@ -31,6 +31,7 @@ def project(tmp_path, tiny_model, tiny_archive):
     arms = {name: {"weighting": name, "settings": {}} for name in ("baseline", "barrier", "trace")}
     settings = {"arms": arms, "steps": 60, "rank": 2, "alpha": 2.0, "batch": 3, "lr": 1e-2, "save_every": 1}
     params = {"model": {"source": "model"}, "finetune": settings, "seeds": list(SEEDS)}
+    (tmp_path / "artifacts" / "registration.json").write_text("{}")
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     return tmp_path
 
@@ -38,6 +39,15 @@ def project(tmp_path, tiny_model, tiny_archive):
 def made(project):
     folder = project / "artifacts" / "finetune"
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+def test_nothing_is_trained_before_the_registry_is_sealed(project, monkeypatch):
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "argv", ["runner"])
+    (project / "artifacts" / "registration.json").unlink()
+    with pytest.raises(UserError, match=r"registration\.json is missing; run `dvc repro register` first"):
+        runner.main()
+    assert not (project / "artifacts" / "finetune").exists()
 
 
 def test_without_ray_it_is_one_sentence(monkeypatch):

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eisbach.errors import UserError
-from predictions import judgement, statistics
-from tests.predictions.conftest import planted
+from predictions import judgement, statistics, verdict
+from tests.predictions.conftest import CLEAN, planted
 from tests.predictions.test_verdict import judged, with_kind
 
 ABSENT = ({"kind": "equivalence"}, {"kind": "noninferiority", "direction": "lower"})
@@ -61,6 +61,35 @@ def test_one_run_under_two_names_is_refused(plan):
     copies = table.assign(seed=table["seed"] + 6)
     with pytest.raises(UserError, match=r"seeds 0 and 6 of regime 'toy/one' agree in all 7 numbers"):
         judged(plan, pd.concat([table, copies]))
+
+
+def test_a_copy_is_seen_beside_numbers_that_only_some_seeds_have(plan):
+    """Pairs of seeds have the name of their first; the second has no such number."""
+    table = planted(n=6)
+    copies = pd.concat([table, table.assign(seed=table["seed"] + 6)])
+    pairs = table[(table["metric"] == "risk") & (table["seed"] < 3)].assign(metric="risk/between_seeds")
+    with pytest.raises(UserError, match=r"seeds 0 and 6 of regime 'toy/one' agree in all 7 numbers"):
+        judged(plan, pd.concat([copies, pairs]))
+
+
+def test_two_seeds_that_diverged_are_no_copies(plan):
+    table = planted()
+    kept = table[table["seed"] > 1]
+    flags = table[table["metric"] == "risk"].assign(metric="diverged")
+    found = judged(plan, pd.concat([kept, flags.assign(value=(flags["seed"] < 2).astype(float))]))
+    assert (found.effect_label, found.n) == ("supported", 10)
+
+
+@pytest.mark.parametrize("metric", ["risk", "gap/risk", "risk/between_seeds"])
+def test_what_is_made_of_an_unfit_measure_is_unfit(page, load_page, metric):
+    page["regimes"]["toy/*"]["sound"] = True
+    plan = with_kind(page, load_page, metric=metric, kind="difference", direction="lower")
+    table = planted()
+    named = table[table["metric"] == "risk"].assign(metric=metric)
+    both = pd.concat([table, named]) if metric != "risk" else table
+    verdicts, _ = verdict.judge(plan, both, CLEAN, unfit={"risk": "hears nothing"})
+    found = next(one for one in verdicts if (one.hypothesis, one.regime) == ("claim/risk", "toy/one"))
+    assert (found.effect_label, found.reason) == ("not tested", "the metric is unfit: hears nothing")
 
 
 def test_seeds_that_agree_in_some_numbers_are_seeds_still(plan):

@@ -156,6 +156,17 @@ def test_per_sample_gradients_of_the_barrier_are_parallel_and_those_of_attached_
     assert (batch[:, 0] < 1 - 1e-6).all()
 
 
+def test_equal_arms_on_different_models_have_the_factors_of_their_own_model():
+    law, arms = PLANE[1], [Arm("barrier", 0.5), Arm("inverse", 0.5)] * 2
+    output = torch.randn(len(arms) * 2, 6, *law.shape, generator=torch.Generator().manual_seed(0))
+    draw = next(iter(draws(law, [1000, 1001], 1, 6, dropout=0.0)))
+    together, _ = Stack(arms, [1000, 1001]).factors(output, draw, 0)
+    for row, arm in enumerate(arms):
+        alone, _ = Stack([arm], [1000, 1001]).factors(output[2 * row : 2 * row + 2], draw, 0)
+        torch.testing.assert_close(together[row], alone[0])
+    assert not torch.allclose(together[0], together[2])
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_model_whose_loss_is_not_finite_is_lost_and_the_others_do_not_notice(optimizer):
     network, law = PLANE

@@ -82,5 +82,5 @@ def test_every_file_of_the_folder_is_an_arm_by_its_name(tmp_path):
     for name in ("b.safetensors", "a.safetensors", "README.md"):
         (tmp_path / name).touch()
     assert list(files(tmp_path, {"baseline"})) == ["a", "b"]
-    with pytest.raises(UserError, match=r"b\.safetensors has the name of an arm of finetune\.arms"):
+    with pytest.raises(UserError, match=r"b\.safetensors has the name of an arm or of a weighting"):
         files(tmp_path, {"b"})

@@ -20,6 +20,7 @@ from eisbach.errors import UserError
 from eisbach.generate import generate, prompts
 from eisbach.models import small
 from eisbach.stages import between_seeds, evaluate, reference
+from predictions import registry
 from tests.eisbach.metrics.embedders import tiny_clap
 
 SEEDS, ARMS, PROMPTS, NOISES = (0, 1), ("baseline", "barrier"), 3, 2
@@ -132,6 +133,18 @@ def test_every_arm_has_every_measure_once_and_all_are_finite(place, monkeypatch)
     assert outcome(place, 0, "barrier")["heldout_loss"] == pytest.approx(
         losses.loc[losses["arm"] == "barrier", "loss"].mean()
     )
+
+
+def test_all_that_is_registered_on_the_small_model_is_measured(place, monkeypatch):
+    run(reference, monkeypatch)
+    for seed in SEEDS:
+        run(evaluate, monkeypatch, seed)
+    run(between_seeds, monkeypatch)
+    tables = [places.EVALUATION / str(seed) / "outcomes.parquet" for seed in SEEDS] + [places.BETWEEN_SEEDS]
+    measured = set(pd.concat([pd.read_parquet(path) for path in tables])["metric"])
+    planned = [one for _, one in registry.load().hypotheses if "small" in one.regimes and one.metric]
+    named = {one.metric for one in planned} | {one.against_metric for one in planned if one.against_metric}
+    assert named <= measured
 
 
 def test_arms_share_the_draw_of_their_seed_and_seeds_have_their_own(place, monkeypatch):
