@@ -28,7 +28,7 @@ def _loaded(settings: Model) -> nn.Module:
         return small.load()
     home = hub.place(settings.source, settings.revision)
     if small.is_like(home.config()):
-        return small.load(home.source)
+        return small.load(home.file(hub.WEIGHTS).parent)
     return sa3.load(
         settings.source,
         revision=settings.revision,
