@@ -19,8 +19,8 @@ repro: $(READY) ## the whole pipeline; PROFILE=smoke, DATA=folder, ... first wri
 	$(BIN)/dvc repro
 	@echo "report: $(abspath report/index.html)"
 
-test: $(READY) ## the fast tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## the fast tests, a file a core
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
