@@ -113,6 +113,12 @@ def place(source: str | Path, revision: str | None = None) -> Place:
     return Place(source, revision or PINNED.get(source, "main"))
 
 
+def verify(path: Path, wanted: str | None) -> None:
+    """Raise UserError when a SHA-256 is `wanted` and the file has another."""
+    if wanted and (found := sha256(path)) != wanted:
+        raise UserError(f"{path} has the SHA-256 {found}, and {wanted} is asked for; fetch it again")
+
+
 def sha256(path: str | Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as file:

@@ -46,8 +46,7 @@ def load(
     """
     home = hub.place(source, revision)
     config, weights = home.config(), home.file(hub.WEIGHTS)
-    if sha256 and (found := hub.sha256(weights)) != sha256:
-        raise UserError(f"{weights} has the SHA-256 {found}, and {sha256} is asked for; fetch it again")
+    hub.verify(weights, sha256)
     name = drift.check(config, accept, f"{hub.CONFIG} of {home}")
     model = skeleton(config, home, device)
     fill(model, weights, dtype)

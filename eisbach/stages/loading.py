@@ -28,6 +28,7 @@ def _loaded(settings: Model) -> nn.Module:
         return small.load()
     home = hub.place(settings.source, settings.revision)
     if small.is_like(home.config()):
+        hub.verify(home.file(hub.WEIGHTS), settings.sha256)
         return small.load(home.file(hub.WEIGHTS).parent)
     return sa3.load(
         settings.source,
