@@ -52,6 +52,7 @@ function listen(page) {
     const after = player([row, place]);
     const moment = row === current[0] ? before.currentTime : 0;
     current = [row, place];
+    if (before !== after) before.pause(); // the event that pauses all others comes a moment later
     if (after.readyState === 0) after.load();
     after.currentTime = moment >= after.duration ? 0 : moment;
     after.play().catch(() => { says.textContent = "This take cannot be played."; });

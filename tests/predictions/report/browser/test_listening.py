@@ -41,7 +41,10 @@ def test_the_keyboard_plays_one_take_at_a_time(opened):
         ("k", [0]),
     ):
         page.keyboard.press(key)
-        page.wait_for_function("(n) => !document.querySelectorAll('audio')[n].paused", arg=expected[0])
+        page.wait_for_function(
+            "(n) => document.querySelectorAll('audio')[n].closest('.take').classList.contains('playing')",
+            arg=expected[0],
+        )
         assert playing(page) == expected, key
         assert page.locator(".take.playing audio").count() == 1
     page.keyboard.press(" ")
