@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from eisbach import checkpoint, flow
 from eisbach.data.latents import Latents
-from eisbach.models.conditioning import dit_inputs
+from eisbach.models.velocity import conditions
 from eisbach.params import Pretrain
 from eisbach.seeds import torch_generator
 
@@ -41,16 +41,7 @@ def batch_loss(model: nn.Module, batch: Latents, settings: Pretrain, step: int) 
     noise = torch.randn(data.shape, generator=generator)
     dropped = torch.rand(count, generator=generator) < settings.cfg_dropout
     kept = kept_positions(count, data.shape[-1], settings.inpainting, generator)
-    inputs = dit_inputs(
-        model,
-        batch.states.float(),
-        batch.token_mask,
-        batch.seconds,
-        data.shape[-1],
-        dropped=dropped,
-        kept=kept,
-        data=data,
-    )
+    inputs = conditions(model, batch, data.shape[-1], dropped=dropped, kept=kept, data=data)
     output = model.model(flow.interpolate(data, noise, t), t, **inputs, use_checkpointing=False)
     error = (output - flow.velocity(data, noise)).square().mean(1)
     return error[batch.mask & ~kept].mean()

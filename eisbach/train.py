@@ -17,7 +17,7 @@ from eisbach.adapters.paired import PairedAdapters
 from eisbach.data.latents import Latents
 from eisbach.draws import Draw, draw
 from eisbach.errors import UserError
-from eisbach.models.conditioning import dit_inputs
+from eisbach.models.velocity import conditions
 from eisbach.objective import objective, per_sample_loss
 from eisbach.params import Finetune
 from eisbach.threads import each
@@ -162,16 +162,8 @@ def _velocities(model: nn.Module, shared: Draw, arms: int = 1, *, checkpointing:
     Conditions are embedded once, for B rows, then repeated: the embedder's product would round by the number of rows.
     """
     clips, data = shared.clips, shared.clips.latents
-    inputs = dit_inputs(
-        model,
-        clips.states.float(),
-        clips.token_mask,
-        clips.seconds,
-        data.shape[-1],
-        dropped=shared.dropped,
-        kept=shared.kept,
-        data=data,
-        valid=shared.valid,
+    inputs = conditions(
+        model, clips, data.shape[-1], dropped=shared.dropped, kept=shared.kept, data=data, valid=shared.valid
     )
     inputs = {name: _repeated(value, arms) if isinstance(value, Tensor) else value for name, value in inputs.items()}
     noisy = _repeated(flow.interpolate(data, shared.noise, shared.t), arms)

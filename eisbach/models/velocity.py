@@ -8,15 +8,15 @@ from eisbach.models.conditioning import dit_inputs
 from eisbach.sample import Velocity
 
 
-def conditions(model: nn.Module, clips: Latents, length: int, dropped: Tensor | None = None) -> dict[str, Tensor]:
-    """The DiT's inputs for `clips` at `length` latents; `dropped` [B] (bool) marks samples without their prompt."""
-    states = clips.states.float()
-    return dit_inputs(model, states, clips.token_mask, clips.seconds, length, dropped=dropped, valid=clips.mask)
+def conditions(model: nn.Module, clips: Latents, length: int, **marks: Tensor | None) -> dict[str, Tensor]:
+    """The DiT's inputs for `clips` at `length` latents; `marks` are those of `dit_inputs`: dropped, kept, data, valid."""
+    return dit_inputs(model, clips.states.float(), clips.token_mask, clips.seconds, length, **marks)
 
 
 def predict(model: nn.Module, noisy: Tensor, t: Tensor, clips: Latents, *, dropped: Tensor | None = None) -> Tensor:
     """Velocity [B, C, T] of `noisy` [B, C, T] at `t` [B] under the conditions of `clips` (B rows)."""
-    return model.model(noisy, t, **conditions(model, clips, noisy.shape[-1], dropped), use_checkpointing=False)
+    inputs = conditions(model, clips, noisy.shape[-1], dropped=dropped, valid=clips.mask)
+    return model.model(noisy, t, **inputs, use_checkpointing=False)
 
 
 def unconditional(model: nn.Module, noisy: Tensor, t: Tensor, clips: Latents) -> Tensor:
@@ -32,10 +32,10 @@ def guided(model: nn.Module, clips: Latents, scale: float) -> Velocity:
     """
     count, length = len(clips), clips.latents.shape[-1]
     if scale == 1:
-        alone = conditions(model, clips, length)
+        alone = conditions(model, clips, length, valid=clips.mask)
         return lambda x, t: model.model(x, t, **alone, use_checkpointing=False)
     twice = clips.rows(torch.arange(2 * count) % count)
-    both = conditions(model, twice, length, dropped=torch.arange(2 * count) >= count)
+    both = conditions(model, twice, length, dropped=torch.arange(2 * count) >= count, valid=twice.mask)
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
         output = model.model(torch.cat([x, x]), torch.cat([t, t]), **both, use_checkpointing=False)
