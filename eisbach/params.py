@@ -219,6 +219,18 @@ class Params:
     toys: Toys = field(default_factory=Toys)
 
 
+def read_yaml(path: str | Path, name: str, cure: str) -> object:
+    """What a YAML file holds. Raises UserError, which calls the file `name`, when it is missing (then `cure` is what to
+    do) or is not YAML.
+    """
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{name} is missing; {cure}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{name} is not readable as YAML: {' '.join(str(error).split())}") from error
+
+
 def load(path: str | Path = "params.yaml") -> Params:
     """Read and check the whole file.
 
@@ -226,12 +238,7 @@ def load(path: str | Path = "params.yaml") -> Params:
     unknown or ill-typed key.
     """
     path = Path(path)
-    try:
-        given = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run from the project's root, where params.yaml lies") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not readable as YAML: {' '.join(str(error).split())}") from error
+    given = read_yaml(path, str(path), "run from the project's root, where params.yaml lies")
     try:
         return TypeAdapter(Params).validate_json(json.dumps(given or {}), strict=True)
     except ValidationError as error:

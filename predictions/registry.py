@@ -6,11 +6,11 @@ import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from eisbach import places
 from eisbach.errors import UserError
+from eisbach.params import read_yaml
 from eisbach.tables import write_metrics
 from predictions.claim import NUMERIC, Hypothesis, Registry, arm
 
@@ -61,12 +61,7 @@ def load(path: str | Path = REGISTRY) -> Registry:
     key, an id twice, an arm that cannot be read, a part that does not exist, or a regime left without a word.
     """
     path = Path(path)
-    try:
-        given = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"the registry {path} is missing; restore it with git") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"the registry {path} is not readable as YAML: {' '.join(str(error).split())}") from error
+    given = read_yaml(path, f"the registry {path}", "restore it with git")
     try:
         registry = TypeAdapter(Registry).validate_json(json.dumps(given or {}), strict=True)
     except (ValidationError, TypeError) as error:
