@@ -9,7 +9,7 @@ from eisbach.sample import Velocity
 
 
 def conditions(model: nn.Module, clips: Latents, length: int, **marks: Tensor | None) -> dict[str, Tensor]:
-    """The DiT's inputs for `clips` at `length` latents; `marks`, as `dit_inputs` has them: dropped, kept, data, valid."""
+    """The DiT's inputs for `clips` at `length` latents; `marks` as of `dit_inputs`: dropped, kept, data, valid."""
     return dit_inputs(model, clips.states.float(), clips.token_mask, clips.seconds, length, **marks)
 
 
