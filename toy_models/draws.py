@@ -1,10 +1,10 @@
-"""What all arms of a seed share: clean samples, noise, t and label dropout, a function of (seed, step) alone."""
+"""What all arms of a seed share: clean samples, noise, t and label dropout, a function of (seed, purpose, step)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from eisbach import flow
 from eisbach.seeds import torch_generator
@@ -24,10 +24,12 @@ class Draw:
     label: Tensor  # [S, B], NULL where dropped
 
 
-def draws(law: Mixture, seeds: Sequence[int], steps: int, batch: int, dropout: float) -> Iterator[Draw]:
+def draws(
+    law: Mixture, seeds: Sequence[int], steps: int, batch: int, dropout: float, purpose: str = "toy draws"
+) -> Iterator[Draw]:
     """The draws of step 0, 1, ...; a seed's are the same whatever seeds stand beside it and however many steps come."""
     for first in range(0, steps, TOGETHER):
-        blocks = [_block(law, seed, first // TOGETHER, batch, dropout) for seed in seeds]
+        blocks = [_block(law, torch_generator(seed, purpose, first // TOGETHER), batch, dropout) for seed in seeds]
         clean, noise, t, label = (torch.stack(parts, dim=1) for parts in zip(*blocks, strict=True))
         noisy = flow.interpolate(clean.flatten(0, 2), noise.flatten(0, 2), t.flatten()).view(clean.shape)
         target = flow.velocity(clean, noise)
@@ -35,9 +37,8 @@ def draws(law: Mixture, seeds: Sequence[int], steps: int, batch: int, dropout: f
             yield Draw(clean[index], target[index], noisy[index], t[index], label[index])
 
 
-def _block(law: Mixture, seed: int, block: int, batch: int, dropout: float) -> list[Tensor]:
+def _block(law: Mixture, generator: Generator, batch: int, dropout: float) -> list[Tensor]:
     """Clean, noise, t, label of `TOGETHER` steps of one seed, `[TOGETHER, B, ...]` each."""
-    generator = torch_generator(seed, "toy draws", block)
     count = TOGETHER * batch
     clean, component = law.sample(count, generator)
     noise = torch.randn(clean.shape, generator=generator)

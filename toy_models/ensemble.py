@@ -45,8 +45,16 @@ def beginning(network: Network, seeds: Sequence[int], arms: int) -> Weights:
     return {name: every(torch.cat([one[name] for one in single]), arms * len(seeds)) for name in single[0]}
 
 
-def train(network: Network, law: Mixture, stack: Stack, weights: Weights, recipe: Recipe, steps: int) -> Iterator[Step]:
-    """Train `weights` in place by `stack`'s arms and seeds, one `Step` at a time.
+def train(
+    network: Network,
+    law: Mixture,
+    stack: Stack,
+    weights: Weights,
+    recipe: Recipe,
+    steps: int,
+    purpose: str = "toy draws",
+) -> Iterator[Step]:
+    """Train `weights` in place by `stack`'s arms and seeds, one `Step` at a time, on the draws of `purpose`.
 
     The moving average takes the noise of a constant learning rate out of what is measured, and acts on no gradient.
     A model whose loss is not finite is lost: its weights are 0 from that step on, and the others do not notice.
@@ -56,7 +64,7 @@ def train(network: Network, law: Mixture, stack: Stack, weights: Weights, recipe
     optimizer = optimiser(recipe, list(parameters.values()), stack.parameters())
     shape = (len(stack.arms), len(stack.seeds), recipe.batch)
     lost = torch.zeros(shape[:2], dtype=torch.bool)
-    for step, draw in enumerate(draws(law, stack.seeds, steps, recipe.batch, recipe.dropout)):
+    for step, draw in enumerate(draws(law, stack.seeds, steps, recipe.batch, recipe.dropout, purpose)):
         output = network(parameters, draw.noisy, draw.t, draw.label)
         outputs = output.unflatten(0, shape[:2])
         loss = mse_loss(outputs, draw.target.expand_as(outputs), reduction="none").mean((3, 4))

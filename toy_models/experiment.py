@@ -20,7 +20,7 @@ from toy_models.regimes import REGIMES
 from toy_models.sample import sample
 
 Tables = dict[str, pd.DataFrame]  # outcomes, curves, weights, draws
-MARKS = (10, 25, 50, 100, 200, 400)  # steps of the learning curves, beside the two lengths
+MARKS = (10, 25, 50, 100, 200, 400, 800)  # steps of the learning curves, beside the two lengths
 PICTURED = 400  # samples of an arm in `draws`
 RANK = 4  # of the adapters
 
@@ -108,7 +108,8 @@ class Setting:
         plain = Stack([Arm("baseline")], self.seeds)
         start = beginning(network, self.seeds, 1)
         base = start
-        for step in train(network, self.regime.base(), plain, start, recipe, self.lengths["converged"]):
+        steps = self.lengths["converged"]
+        for step in train(network, self.regime.base(), plain, start, recipe, steps, purpose="toy base draws"):
             base, lost = step.weights, step.lost
         stack = Stack([Arm("baseline"), Arm("barrier", self.settings.lam)], self.seeds)
         for kind in KINDS:

@@ -35,14 +35,14 @@ SGD_CLIP = 10.0  # above 99 in 100 of the baseline's gradients on `c2`, and all 
 
 def plane(law: Callable[[], Mixture]) -> Regime:
     recipes = {"adamw": Recipe("adamw", 4e-3), "sgd": Recipe("sgd", 3e-2, clip=SGD_CLIP)}
-    return Regime(law, Mlp(1, 2, width=48), recipes, short=100, converged=800)
+    return Regime(law, Mlp(1, 2, width=48), recipes, short=100, converged=1600)
 
 
 def curves(channels: int) -> Regime:
     recipes = {"adamw": Recipe("adamw", 4e-3, batch=32), "sgd": Recipe("sgd", 5e-3, batch=32, clip=SGD_CLIP)}
     network = Mixer(channels, 16, width=48)
     base = wide if channels == 2 else None
-    return Regime(lambda: trajectories.curves(channels), network, recipes, short=100, converged=1000, base=base)
+    return Regime(lambda: trajectories.curves(channels), network, recipes, short=100, converged=2000, base=base)
 
 
 def wide() -> Mixture:
@@ -52,10 +52,10 @@ def wide() -> Mixture:
 
 def transformer() -> Regime:
     """Two-channel curves by a tiny DiT, for what hangs on adapters: the gate's arms in full, then LoRA and DoRA."""
-    recipes = {"adamw": Recipe("adamw", 1e-2, batch=16)}
+    recipes = {"adamw": Recipe("adamw", 5e-3, batch=8, average=0.995)}
     gate = ("baseline", "barrier", "constant", "oracle")
     return Regime(
-        lambda: trajectories.curves(2), Dit(2, 16, width=16, depth=1), recipes, 100, 600, base=wide, arms=gate
+        lambda: trajectories.curves(2), Dit(2, 16, width=16, depth=1), recipes, 400, 1600, base=wide, arms=gate
     )
 
 

@@ -61,6 +61,9 @@ def test_arms_share_draws_and_seeds_do_not_know_each_other():
         assert torch.equal(one.noisy[0], two.noisy[1])
         assert torch.equal(one.label[0], two.label[1])
     assert not torch.equal(both[0].noisy[0], both[0].noisy[1])
+    base = next(iter(draws(law, [1000, 1001], 1, 4, 0.5, purpose="toy base draws")))  # an adapter's are new to it
+    for part in ("clean", "target", "t"):
+        assert not torch.equal(getattr(base, part), getattr(both[0], part))
     labels = torch.stack([draw.label for draw in both])
     assert 0.3 < (labels == NULL).float().mean() < 0.7
 
