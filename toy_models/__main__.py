@@ -5,7 +5,6 @@ from pathlib import Path
 from eisbach.command import run
 
 STATE = Path(".cache/toys")  # finished units, outside the stage's outputs, which DVC removes before it runs
-TABLES = ("outcomes", "curves", "weights", "draws")
 # glibc's: units keep the memory that a step frees, as the next asks for it again; mapping it anew took a seventh of
 # their time. Elsewhere these names mean nothing.
 KEPT = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
@@ -43,10 +42,10 @@ def main() -> None:
         except BaseException:
             pool.shutdown(cancel_futures=True)  # or a fault would be told only after all other units are done
             raise
-    for table in TABLES:
+    for table, columns in outcomes.TABLES.items():
         files = [folder / f"{table}.parquet" for folder in folders]
         parts = [pd.read_parquet(file) for file in files if file.exists()]
-        rows = pd.concat(parts, ignore_index=True)
+        rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
         tables.write(places.TOYS / f"{table}.parquet", rows)
         if table == "outcomes":
             for sentence in outcomes.divergences(rows):

@@ -13,7 +13,7 @@ from toy_models import gradients, outcomes
 from toy_models.adapters import KINDS, Adapted
 from toy_models.arms import Arm, Stack, has_lam
 from toy_models.ensemble import Recipe, Step, beginning, train
-from toy_models.heldout import excess_by_class, heldout, measure
+from toy_models.heldout import blind_share, excess_by_class, heldout, measure
 from toy_models.mixture import CLASSES, NULL
 from toy_models.networks import Network, Weights
 from toy_models.regimes import REGIMES
@@ -80,7 +80,10 @@ class Setting:
         return outcomes.of_samples(self.law, drawn(NULL, self.settings.samples), by_class, self.exact)
 
     def passes(self, optimizer: str, arms: Sequence[Arm]) -> Iterator[Tables]:
-        """Train the free arms, then those that follow the barrier arms among them."""
+        """Train the free arms, then those that follow the barrier arms among them: for each length by its own steps.
+
+        A follower of the whole run would know at the short length what its barrier does later.
+        """
         recipe, network = self.regime.recipes[optimizer], self.regime.network
         free = [arm for arm in arms if not arm.follows]
         followers = [arm for arm in arms if arm.follows]
@@ -96,11 +99,12 @@ class Setting:
         if free:
             start = beginning(network, self.seeds, len(free))
             yield self._trained(network, start, Stack(free, self.seeds), recipe, "full", watch)
-        if followers:
+        for run, length in self.lengths.items() if followers else ():
             stack = Stack(followers, self.seeds)
-            stack.follow({lam: torch.stack(parts) for lam, parts in factors.items()}, torch.stack(times))
+            led = {lam: torch.stack(parts[:length]) for lam, parts in factors.items()}
+            stack.follow(led, torch.stack(times[:length]))
             start = beginning(network, self.seeds, len(followers))
-            yield self._trained(network, start, stack, recipe, "full", lambda step: None)
+            yield self._trained(network, start, stack, recipe, "full", lambda step: None, runs=[run])
 
     def adapted(self) -> Iterator[Tables]:
         """Baseline and barrier as adapters on a base of another law, one base a seed, shared by the two arms."""
@@ -126,17 +130,19 @@ class Setting:
         adapter: str,
         watch: Callable[[Step], None],
         lost: Tensor | None = None,
+        runs: Sequence[str] = ("short", "converged"),
     ) -> Tables:
-        """Train a stack, show every step to `watch`, and measure it at both lengths; `lost` `[1, S]` had no base."""
+        """Train a stack, show each step to `watch`, measure it at the ends of `runs`; `lost` `[1, S]` have no base."""
         facts = {"regime": self.name, "adapter": adapter, "optimizer": recipe.optimizer}
         found: dict[str, list[pd.DataFrame]] = {"outcomes": [], "curves": [], "weights": [], "draws": []}
-        marks = {step for step in MARKS if step < self.lengths["converged"]} | set(self.lengths.values())
-        for step in train(network, self.law, stack, weights, recipe, self.lengths["converged"]):
+        lengths = {run: self.lengths[run] for run in runs}
+        marks = {step for step in {*MARKS, *self.lengths.values()} if self._run_of(step) in runs}
+        for step in train(network, self.law, stack, weights, recipe, max(lengths.values())):
             watch(step)
             done = step.step + 1
             if done in marks:
                 found["curves"].append(self._curve(network, step.weights, stack, {**facts, "step": done}))
-            for run, length in self.lengths.items():
+            for run, length in lengths.items():
                 if done == length:
                     without = step.lost if lost is None else step.lost | lost
                     tables = self._measured(network, step.weights, stack, recipe, {**facts, "run": run}, without)
@@ -146,14 +152,17 @@ class Setting:
 
     def _curve(self, network: Network, weights: Weights, stack: Stack, facts: dict) -> pd.DataFrame:
         loss, excess = excess_by_class(network, weights, self.held, every_nth=4)
-        run = "short" if facts["step"] <= self.lengths["short"] else "converged"
-        who = outcomes.models(stack.arms, self.seeds).assign(**facts, run=run)
+        who = outcomes.models(stack.arms, self.seeds).assign(**facts, run=self._run_of(facts["step"]))
         return pd.concat(
             [
                 who.assign(**{"class": name, "loss": loss[:, index].numpy(), "excess_risk": excess[:, index].numpy()})
                 for index, name in enumerate(CLASSES)
             ]
         )
+
+    def _run_of(self, step: int) -> str:
+        """The run that a step of a learning curve is a part of."""
+        return "short" if step <= self.lengths["short"] else "converged"
 
     def _measured(
         self, network: Network, weights: Weights, stack: Stack, recipe: Recipe, facts: dict, lost: Tensor
@@ -163,6 +172,7 @@ class Setting:
             merged = (network.inner, network.effective(weights))
         measured = measure(*merged, self.held)
         found = outcomes.of_heldout(measured, self.held) | {"diverged": lost.flatten().double()}
+        found["excess_risk_share/unconditional"] = blind_share(*merged, self.held, every_nth=4)
         samples = sample(*merged, self.seeds, self.settings.samples, NULL)
         labels = range(len(CLASSES)) if self.law.shape != (1, 2) else ()
         by_class = [sample(*merged, self.seeds, 48, label) for label in labels]
@@ -175,7 +185,7 @@ class Setting:
         who = outcomes.models(stack.arms, self.seeds).assign(**facts, source="trained")
         return {
             "outcomes": outcomes.rows(found, facts, stack.arms, self.seeds),
-            "weights": outcomes.weight_rows(measured.weight, who),
+            "weights": outcomes.by_t(measured, self.held, who),
             "draws": self._pictured(samples, stack, facts),
         }
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from eisbach import flow
 from eisbach.barrier import barrier_weight
 from eisbach.seeds import torch_generator
-from toy_models.mixture import CLASSES, Mixture
+from toy_models.mixture import CLASSES, NULL, Mixture
 from toy_models.networks import Network, Weights, every
 
 
@@ -26,30 +26,37 @@ class Heldout:
     noisy: Tensor  # [N, S, 2 * count, C, T]
     target: Tensor  # [N, S, 2 * count, C, T]
     exact: Tensor  # [N, S, 2 * count, C, T], E[v | x_t, class]
+    blind: Tensor  # [N, S, 2 * count, C, T], E[v | x_t], the class not known
     bayes: Tensor  # [N, S, 2], the loss of `exact` in expectation: mean of Var[v | x_t, class]
+    blind_bayes: Tensor  # [N, S, 2], that of `blind`
     component: Tensor  # [N, S, 2 * count], which component of the law a draw is of
     label: Tensor  # [2 * count]
 
 
-def heldout(law: Mixture, count: int, seeds: Sequence[int], per_tenth: int = 2) -> Heldout:
-    """The draws of `seeds`, a seed's the same whatever seeds stand beside it; `per_tenth` times in every tenth."""
+def heldout(law: Mixture, count: int, seeds: Sequence[int], per_tenth: int = 2, *, middle: bool = False) -> Heldout:
+    """The draws of `seeds`, a seed's the same whatever seeds stand beside it; `per_tenth` times in every tenth.
+
+    `middle` puts each time into the middle of its part, for a curve over t.
+    """
     parts = 10 * per_tenth
     label = torch.arange(len(CLASSES)).repeat_interleave(count)
-    draws = [_drawn(law, label, part, parts, seed) for part in range(parts) for seed in seeds]
+    draws = [_drawn(law, label, part, parts, seed, middle) for part in range(parts) for seed in seeds]
     columns = (torch.stack(column).unflatten(0, (parts, len(seeds))) for column in zip(*draws, strict=True))
     return Heldout(*columns, label)
 
 
-def _drawn(law: Mixture, label: Tensor, part: int, parts: int, seed: int) -> tuple[Tensor, ...]:
-    """Time, x_t, target, exact velocity, Bayes loss by class and components of one seed in one part of [0, 1]."""
+def _drawn(law: Mixture, label: Tensor, part: int, parts: int, seed: int, middle: bool) -> tuple[Tensor, ...]:
+    """One seed's columns of a `Heldout` in one part of [0, 1]."""
     generator = torch_generator(seed, "toy held-out", part, parts)
-    at = ((part + torch.rand((), dtype=torch.float64, generator=generator)) / parts).expand(len(label))
+    within = torch.rand((), dtype=torch.float64, generator=generator)
+    at = ((part + (torch.full_like(within, 0.5) if middle else within)) / parts).expand(len(label))
     clean, component = law.sample(len(label), generator, label)
     noise = torch.randn(clean.shape, dtype=clean.dtype, generator=generator)
     noisy = flow.interpolate(clean, noise, at)
-    exact, variance = law.moments(noisy, at, label)
-    bayes = variance.unflatten(0, (len(CLASSES), -1)).mean(1)
-    return *(truth.float() for truth in (at[0], noisy, flow.velocity(clean, noise), exact, bayes)), component
+    (exact, variance), (blind, blind_variance) = law.moments(noisy, at, label), law.moments(noisy, at)
+    bayes, blind_bayes = (of.unflatten(0, (len(CLASSES), -1)).mean(1) for of in (variance, blind_variance))
+    columns = (at[0], noisy, flow.velocity(clean, noise), exact, blind, bayes, blind_bayes)
+    return *(column.float() for column in columns), component
 
 
 @dataclass(frozen=True)
@@ -83,10 +90,30 @@ def excess_by_class(network: Network, weights: Weights, held: Heldout, every_nth
     return loss, excess
 
 
+@torch.no_grad()
+def blind_share(network: Network, weights: Weights, held: Heldout, every_nth: int) -> Tensor:
+    """The excess risk of models that are not told the class over its Bayes loss, `[M]`, on every n-th part.
+
+    Unconditional samples are drawn by this velocity, of which training saw the share of labels that was dropped.
+    """
+    parts = range(every_nth // 2, len(held.times), every_nth)
+    untold = torch.full_like(held.label, NULL)
+    excess = []
+    for part in parts:
+        output = _output(network, weights, held, part, untold)
+        excess.append((output - every(held.blind[part], len(output))).square().mean((1, 2, 3)))
+    bayes = held.blind_bayes[list(parts)].mean((0, 2))
+    return torch.stack(excess).mean(0) / every(bayes, len(excess[0]))
+
+
 def _errors(network: Network, weights: Weights, held: Heldout, part: int) -> tuple[Tensor, Tensor, Tensor]:
     """Output `[M, 2 * count, C, T]` at one time of each seed, its loss and its excess risk `[M, 2 * count]`."""
-    noisy = held.noisy[part]
-    at = held.times[part].unsqueeze(1).expand(noisy.shape[:2])
-    output = network(weights, noisy, at, held.label.expand(noisy.shape[:2]))
+    output = _output(network, weights, held, part, held.label)
     errors = [(output - every(truth[part], len(output))).square().mean((2, 3)) for truth in (held.target, held.exact)]
     return output, *errors
+
+
+def _output(network: Network, weights: Weights, held: Heldout, part: int, label: Tensor) -> Tensor:
+    noisy = held.noisy[part]
+    at = held.times[part].unsqueeze(1).expand(noisy.shape[:2])
+    return network(weights, noisy, at, label.expand(noisy.shape[:2]))

@@ -37,9 +37,9 @@ def measured(held: Heldout) -> Measured:
 
 def weight_curve(name: str, count: int, seed: int = 0) -> pd.DataFrame:
     """The ideal w by class and t with 95 % intervals, rows of the table of weights."""
-    held = heldout(law_of(name), count, [seed])
+    held = heldout(law_of(name), count, [seed], middle=True)
     who = pd.DataFrame([{"arm": "exact", "lam": float("nan"), "seed": seed, **_facts(name), "source": "closed form"}])
-    return outcomes.weight_rows(measured(held).weight, who)
+    return outcomes.by_t(measured(held), held, who)
 
 
 def analytic(seeds: Sequence[int], settings: Toys) -> dict[str, pd.DataFrame]:

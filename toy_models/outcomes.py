@@ -14,14 +14,21 @@ from toy_models.heldout import Heldout, Measured
 from toy_models.mixture import CLASSES, Mixture
 from toy_models.networks import every
 
-COLUMNS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric", "value"]
+WHO = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed"]
+COLUMNS = [*WHO, "metric", "value"]
+TABLES = {  # the columns, also of one without rows
+    "outcomes": COLUMNS,
+    "curves": [*WHO, "step", "class", "loss", "excess_risk"],
+    "weights": [*WHO, "source", "t", "class", "w", "w_low", "w_high", "loss", "excess_risk", "bayes_loss"],
+    "draws": [*WHO, "x", "y"],
+}
 
 
 def of_heldout(measured: Measured, held: Heldout) -> dict[str, Tensor]:
     """Losses, excess risks and weight statistics, `[M]` each."""
     loss, excess = (part.mean((1, 3)) for part in (measured.loss, measured.excess))  # [M, 2]
     found = {"heldout_loss": loss.mean(1), "excess_risk": excess.mean(1)}
-    found["excess_risk_share"] = found["excess_risk"] / (loss - excess).mean(1)  # of the Bayes loss
+    found["excess_risk_share"] = found["excess_risk"] / every(held.bayes.mean((0, 2)), len(loss))  # of the Bayes loss
     for index, name in enumerate(CLASSES):
         found |= {f"heldout_loss/{name}": loss[:, index], f"excess_risk/{name}": excess[:, index]}
     found["relative_excess_risk/contrast"] = excess[:, 1] / excess[:, 0]
@@ -49,7 +56,7 @@ def of_weights(weight: Tensor, loss: Tensor, times: Tensor) -> dict[str, Tensor]
         "w/t>0.8": weight[:, high].mean((1, 2, 3)),
         "w_spearman_t": measures.rank_correlation(flat, t),
         "w_ratio/contrast_flat": by_class[:, 1] / by_class[:, 0],
-        "w_ratio_min_bin/contrast_flat": (tenth[:, :, 1] / tenth[:, :, 0]).amin(1),
+        "w_ratio_min_bin/contrast_flat": least_ratio(weight.unflatten(1, (10, -1))),
         "w_ratio_max_bin/contrast_flat": (tenth[:, :, 1] / tenth[:, :, 0]).amax(1),
         "weight_cv": flat.std(1) / flat.mean(1),
         "w_rise_share_t": measures.rise_share(tenth.mean(2)),
@@ -57,6 +64,18 @@ def of_weights(weight: Tensor, loss: Tensor, times: Tensor) -> dict[str, Tensor]
         "entropy_loss_rho/t<0.2": rho[:, low].mean((1, 2)),
         "entropy_loss_rho/t>0.8": rho[:, high].mean((1, 2)),
     }
+
+
+def least_ratio(weight: Tensor) -> Tensor:
+    """The ratio of the classes' mean weights in the tenth of t where it is least: `[M, 10, n, 2, count]` -> `[M]`.
+
+    The tenth is chosen on every other draw and the ratio is that of the others, both ways: the least of ten noisy
+    ratios lies below all of them even where they are equal.
+    """
+    halves = [weight[..., first::2].mean((2, 4)) for first in (0, 1)]  # [M, 10, 2] each
+    ratios = [half[:, :, 1] / half[:, :, 0] for half in halves]
+    measured = [mine.gather(1, other.argmin(1, keepdim=True)) for mine, other in (ratios, ratios[::-1])]
+    return torch.cat(measured, dim=1).mean(1)
 
 
 def of_samples(law: Mixture, samples: Tensor, conditional: list[Tensor], exact: Tensor) -> dict[str, Tensor]:
@@ -112,17 +131,25 @@ def models(arms: Sequence[Arm], seeds: Sequence[int]) -> pd.DataFrame:
     )
 
 
-def weight_rows(weight: Tensor, who: pd.DataFrame) -> pd.DataFrame:
-    """Mean weights by class and t with their 95 % intervals over samples: one row per row of `who`, class and t.
+def by_t(measured: Measured, held: Heldout, who: pd.DataFrame) -> pd.DataFrame:
+    """Mean w with its 95 % interval over samples, loss, excess risk and Bayes loss: a row per row of `who`, t, class.
 
     `t` is the middle of the part of [0, 1] in which the seed's own time lies, so that seeds can be averaged.
     """
+    weight = measured.weight.double()  # [M, N, 2, count]
     times = [(part + 0.5) / weight.shape[1] for part in range(weight.shape[1])]
-    mean, half = weight.double().mean(3), 1.96 * weight.double().std(3) / weight.shape[3] ** 0.5
+    mean, half = weight.mean(3), 1.96 * weight.std(3) / weight.shape[3] ** 0.5
+    columns = {
+        "w": mean,
+        "w_low": mean - half,
+        "w_high": mean + half,
+        "loss": measured.loss.double().mean(3),
+        "excess_risk": measured.excess.double().mean(3),
+        "bayes_loss": every(held.bayes.double().transpose(0, 1), len(weight)),
+    }
     index = pd.MultiIndex.from_product([who.index, times, CLASSES], names=["model", "t", "class"])
-    table = pd.DataFrame({"w": mean.flatten(), "half": half.flatten()}, index=index).reset_index(["t", "class"])
-    table = table.assign(w_low=table["w"] - table["half"], w_high=table["w"] + table["half"]).drop(columns="half")
-    return table.join(who).reset_index(drop=True)
+    table = pd.DataFrame({name: column.flatten() for name, column in columns.items()}, index=index)
+    return table.reset_index(["t", "class"]).join(who).reset_index(drop=True)
 
 
 def without_diverged(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

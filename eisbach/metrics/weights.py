@@ -37,7 +37,6 @@ def weight_metrics(table: pd.DataFrame) -> dict[str, float]:
     """`table` has a row per (clip, t) with `w`, `B`, `loss`, `contrast_class`. A class without clips gives NaN."""
     weights, tenth = table["w"], (table["t"] * 10).astype(int)
     by_class = table.groupby("contrast_class")["w"].mean().reindex(CLASSES)
-    by_bin = table.groupby([tenth, "contrast_class"])["w"].mean().unstack().reindex(columns=CLASSES)
     per_clip = table.groupby("clip_id").apply(lambda one: _spearman(one["t"], one["w"]), include_groups=False)
     low, high = table[table["t"] < 0.2], table[table["t"] > 0.8]
     return {
@@ -46,12 +45,26 @@ def weight_metrics(table: pd.DataFrame) -> dict[str, float]:
         "w_spearman_t": per_clip.mean(),
         "w_rise_share_t": rise_share(table.groupby(tenth)["w"].mean().to_numpy()),
         "w_ratio/contrast_flat": by_class["contrast"] / by_class["flat"],
-        "w_ratio_min_bin/contrast_flat": (by_bin["contrast"] / by_bin["flat"]).min(skipna=False),
+        "w_ratio_min_bin/contrast_flat": least_ratio(table.assign(tenth=tenth)),
         "weight_cv": weights.std(ddof=0) / weights.mean(),
         "effective_sample_share": weights.sum() ** 2 / (len(weights) * np.square(weights).sum()),
         "entropy_loss_rho/t<0.2": stratified_rho(low),
         "entropy_loss_rho/t>0.8": stratified_rho(high),
     }
+
+
+def least_ratio(table: pd.DataFrame) -> float:
+    """The ratio of the classes' mean weights in the tenth of t where it is least.
+
+    The tenth is chosen on every other clip of a class and the ratio is that of the other clips, both ways: the least of
+    ten noisy ratios lies below all of them even where they are equal. NaN where a class has fewer than two clips.
+    """
+    place = table.groupby("contrast_class")["clip_id"].rank(method="dense").mod(2)
+    by_bin = table.groupby([place, "tenth", "contrast_class"])["w"].mean().unstack().reindex(columns=CLASSES)
+    ratios = (by_bin["contrast"] / by_bin["flat"]).unstack(0).reindex(columns=[0, 1])
+    if ratios.isna().any(axis=None):
+        return float("nan")
+    return float(np.mean([ratios.loc[ratios[1 - half].idxmin(), half] for half in (0, 1)]))
 
 
 def rise_share(curve: np.ndarray) -> float:

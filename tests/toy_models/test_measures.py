@@ -16,7 +16,7 @@ from toy_models import densities, measures, trajectories
 from toy_models.ensemble import beginning
 from toy_models.heldout import heldout, measure
 from toy_models.networks import Mlp
-from toy_models.outcomes import gaps, of_weights
+from toy_models.outcomes import gaps, least_ratio, of_weights
 
 seeds = st.integers(0, 2**32)
 
@@ -184,3 +184,9 @@ def test_a_gap_is_the_distance_to_the_same_seed_s_truth():
     found = {"vendi": torch.tensor([1.0, 5.0, 3.0, 3.0]), "other": torch.zeros(4)}  # two arms of two seeds
     assert gaps(found, {"vendi": torch.tensor([2.0, 4.0])})["gap/vendi"].tolist() == [1, 1, 1, 1]
     assert set(gaps(found, {"vendi": torch.tensor([2.0, 4.0])})) == {"gap/vendi"}
+
+
+def test_the_least_of_equal_ratios_is_no_smaller_than_they():
+    """The plain minimum of ten noisy ratios would be 0.8 here."""
+    weight = 0.5 + torch.rand(4000, 10, 2, 2, 12, generator=torch.Generator().manual_seed(0))
+    assert float(least_ratio(weight).mean()) == pytest.approx(1, abs=0.02)

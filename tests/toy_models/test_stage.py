@@ -14,7 +14,8 @@ import yaml
 from eisbach.errors import UserError
 from eisbach.params import Toys
 from toy_models import adapters, experiment, ideal, outcomes, units
-from toy_models.ensemble import Recipe
+from toy_models.arms import Arm, Stack
+from toy_models.ensemble import Recipe, train
 from toy_models.regimes import REGIMES, check
 
 ROOT = Path(__file__).parents[2]
@@ -143,9 +144,20 @@ def test_a_units_name_knows_its_settings_and_not_its_neighbours():
     [
         ({"regimes": ["densities/none"]}, "toys.regimes in params.yaml has unknown densities/none; choose from"),
         ({"arms": ["baseline", "barier"]}, "toys.arms in params.yaml has unknown barier; choose from"),
-        ({"arms": ["baseline", "constant"]}, "no barrier to follow"),
+        ({"arms": ["baseline", "constant"], "sgd_arms": []}, "toys.arms has constant but no barrier to follow"),
         ({"lams": [0.3], "swept": ["barrier"]}, "0.5 is not among toys.lams"),
-        ({"seeds": []}, "at least one seed"),
+        ({"seeds": []}, "toys.seeds in params.yaml is empty or names one twice"),
+        ({"seeds": [1, 1]}, "toys.seeds in params.yaml is empty or names one twice"),
+        ({"regimes": []}, "toys.regimes in params.yaml is empty"),
+        ({"sgd_arms": ["baseline", "barier"]}, "toys.sgd_arms in params.yaml has unknown barier"),
+        ({"sgd_arms": ["constant"]}, "toys.sgd_arms has constant but no barrier to follow"),
+        ({"arms": ["edm2"], "sgd_arms": ["edm2"]}, "toys.sgd_arms in params.yaml has unknown edm2"),
+        ({"swept": ["bary"]}, "toys.swept in params.yaml has unknown bary"),
+        ({"swept": ["constant"]}, "toys.swept has followers of the barrier but not barrier"),
+        ({"block": 0}, "toys.block is 0"),
+        ({"heldout": 1}, "toys.heldout is 1"),
+        ({"samples": 1}, "toys.samples is 1"),
+        ({"length": 0.0}, "toys.length is 0.0"),
     ],
 )
 def test_settings_that_cannot_run_are_refused(change, message):
@@ -165,6 +177,50 @@ def stage(folder, **changes):
 def prints(folder):
     files = sorted((folder / "artifacts" / "toys").glob("*.parquet"))
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def test_a_units_name_knows_all_code_of_ours_that_the_stage_runs():
+    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["toys"]["deps"]
+    assert {f"eisbach/{name}" for name in units.CODE} == {path for path in deps if path.startswith("eisbach/")}
+
+
+def test_followers_of_a_short_run_know_its_steps_alone(monkeypatch):
+    seen, follow = [], Stack.follow
+
+    def watched(stack, factors, t):
+        seen.append((len(factors[0.5]), len(t)))
+        follow(stack, factors, t)
+
+    monkeypatch.setattr(Stack, "follow", watched)
+    setting = experiment.Setting("densities/two_moons", [1000], TINY)
+    setting._trained = lambda network, weights, stack, recipe, kind, watch, lost=None, runs=None: [
+        watch(step) for step in train(network, setting.law, stack, weights, recipe, 8)
+    ]
+    list(setting.passes("adamw", [Arm("barrier", 0.5), Arm("timestep", 0.5)]))
+    assert setting.lengths == {"short": 2, "converged": 8}
+    assert seen == [(2, 2), (8, 8)]
+
+
+def test_an_adapters_draws_are_not_its_bases(monkeypatch):
+    purposes = []
+
+    def watched(*given, **named):
+        purposes.append(named.get("purpose"))
+        return train(*given, **named)
+
+    monkeypatch.setattr(experiment, "train", watched)
+    for _ in experiment.Setting("trajectories/c2", [1000], TINY).adapted():
+        pass
+    assert purposes == ["toy base draws", None, None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("regime", ["analytic", "trajectories/c2"])
+def test_a_table_without_rows_has_its_columns(tmp_path, regime):
+    ran = stage(tmp_path, regimes=[regime], seeds=[1000])
+    assert ran.returncode == 0, ran.stderr
+    for table, columns in outcomes.TABLES.items():
+        assert set(pd.read_parquet(tmp_path / f"artifacts/toys/{table}.parquet").columns) == set(columns)
 
 
 @pytest.mark.slow

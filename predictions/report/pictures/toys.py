@@ -1,4 +1,4 @@
-"""Toys, where the truth is known: weights beside their closed form, learning curves, lambda, samples in the plane."""
+"""Toys, where the truth is known: weights beside their closed form, learning curves, lambda, samples."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import seaborn as sns
 
 from predictions.report import svg
 from predictions.report.looks import CLASSES, INK, arm_colours, metric_name
-from predictions.report.pictures import Picture
+from predictions.report.pictures import Picture, plane
 from predictions.report.summary import student_interval
 
 LAM = 0.5  # the paper's
@@ -27,8 +27,14 @@ def of_regime(regime: str, tables: dict[str, pd.DataFrame]) -> list[Picture]:
     ):
         if table in tables:
             rows = tables[table]
+            rows = rows[rows["adapter"] == "full"]  # beside it LoRA and DoRA on bases of another law
             drawn.append(draw(rows[rows["regime"] == regime], f"{name}-{table.removeprefix('toy_')}"))
     return [picture for picture in drawn if picture]
+
+
+def samples(table: pd.DataFrame, name: str) -> Picture | None:
+    """Samples of every arm over the law, of converged runs at the paper's lambda."""
+    return plane.samples(_converged(_at_the_papers_lambda(table)), name)
 
 
 def weights(table: pd.DataFrame, name: str) -> Picture | None:
@@ -110,26 +116,6 @@ def effect_of_lambda(table: pd.DataFrame, name: str) -> Picture | None:
             "The barrier minus the baseline by lambda. Mean and Student's 95 % interval over "
             f"n = {rows['seed'].nunique()} paired seeds."
         )
-        return Picture(svg.inline(figure, name, alt), alt, caption)
-
-
-def samples(table: pd.DataFrame, name: str) -> Picture | None:
-    """Samples in the plane of the baseline and of the barrier, one seed."""
-    rows = _converged(_at_the_papers_lambda(table[table["arm"].isin(["baseline", "barrier"])]))
-    if rows.empty:
-        return None
-    with svg.style():
-        figure, panels = svg.figure(columns=2, height=2.9, sharex=True, sharey=True)
-        for axes, arm in zip(panels, ("baseline", "barrier"), strict=True):
-            mine = rows[rows["arm"] == arm]
-            axes.plot(mine["x"], mine["y"], ".", color=arm_colours([arm])[arm], markersize=2.5, alpha=0.7)
-            axes.set_title(arm, fontsize=9.5, loc="left")
-            axes.set(xlabel="first coordinate", aspect="equal")
-            axes.grid(visible=False)
-        panels[0].set_ylabel("second coordinate")
-        count = int(rows.groupby("arm").size().max())
-        alt = f"{count} unconditional samples of each of baseline and barrier, side by side."
-        caption = f"Unconditional samples of converged runs, n = {count} of one seed, lambda {LAM:g}."
         return Picture(svg.inline(figure, name, alt), alt, caption)
 
 

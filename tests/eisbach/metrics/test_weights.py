@@ -44,6 +44,19 @@ def test_the_least_bin_is_found():
     assert weights.weight_metrics(table)["w_ratio_min_bin/contrast_flat"] == pytest.approx(0.5)
 
 
+def test_the_least_bin_of_equal_ones_is_no_smaller_than_they():
+    """The plain minimum of ten noisy ratios would be 0.8 here."""
+    rng = np.random.default_rng(0)
+    found = [weights.weight_metrics(census(lambda *_: (rng.uniform(0.5, 1.5), 0, 0), 24)) for _ in range(40)]
+    assert np.mean([one["w_ratio_min_bin/contrast_flat"] for one in found]) == pytest.approx(1, abs=0.03)
+
+
+def test_a_class_of_one_clip_has_no_least_bin():
+    found = weights.weight_metrics(census(lambda *_: (1.0, 0, 0), clips=4))
+    assert np.isnan(found["w_ratio_min_bin/contrast_flat"])
+    assert found["w_ratio/contrast_flat"] == 1
+
+
 def test_the_link_of_entropy_and_loss_is_not_that_of_class_or_t():
     """B and loss both depend on class and t, and within them not on each other, or inversely."""
     rng = np.random.default_rng(0)

@@ -212,7 +212,8 @@ def write_toys(table, frame) -> None:
     def rows(columns: tuple[str, ...], *levels, **values) -> pd.DataFrame:
         made = frame(("regime", "who", *columns), regimes, arms, *levels, **values)
         made[["arm", "lam"]] = made.pop("who").tolist()
-        return made.assign(**facts)
+        adapted = made.assign(**{column: made[column] + 1000 for column in values})  # an adapter's, in no picture
+        return pd.concat([made.assign(**facts), adapted.assign(**facts | {"adapter": "lora"})], ignore_index=True)
 
     classes = ("flat", "contrast")
     outcomes = rows(("seed", "metric"), SEEDS, ("excess_risk", "vendi", "w/t<0.2"), value=(0.1, 0.5))

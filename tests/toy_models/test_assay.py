@@ -1,0 +1,36 @@
+"""Every regime at its own recipe: near the Bayes loss, an oracle that is seen, and a constant that changes nothing."""
+
+import pandas as pd
+import pytest
+
+from eisbach.params import Toys
+from toy_models import experiment
+from toy_models.regimes import REGIMES
+
+GAPS = {  # the baseline's excess risk as a share of the Bayes loss after the converged length: docs/toys.md
+    "densities/eight_gaussians": 0.03,
+    "densities/two_moons": 0.035,
+    "densities/checkerboard": 0.04,
+    "densities/spirals": 0.045,
+    "trajectories/c2": 0.045,
+    "trajectories/c32": 0.013,
+    "trajectories/dit": 0.11,
+}
+SETTINGS = Toys(seeds=[1012, 1013, 1014, 1015], arms=["baseline", "barrier", "constant", "oracle"], swept=[])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REGIMES)
+def test_the_assay_is_fit(name):
+    """Four seeds, which no sign-flip test can call significant: three standard errors, and the gate's own margin."""
+    rows = experiment.run(name, SETTINGS.seeds, SETTINGS)["outcomes"]
+    rows = rows[(rows["adapter"] == "full") & (rows["optimizer"] == "adamw") & (rows["run"] == "converged")]
+
+    def of(metric: str, arm: str) -> pd.Series:
+        return rows[(rows["metric"] == metric) & (rows["arm"] == arm)].set_index("seed")["value"]
+
+    assert of("excess_risk_share", "baseline").mean() < GAPS[name]
+    ratio = "relative_excess_risk/contrast"
+    oracle, constant = (of(ratio, arm) - of(ratio, "baseline") for arm in ("oracle", "constant"))
+    assert oracle.mean() < -3 * oracle.sem(), oracle
+    assert constant.abs().max() < abs(oracle.mean()) / 4
