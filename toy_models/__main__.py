@@ -5,9 +5,6 @@ from pathlib import Path
 from eisbach.command import run
 
 STATE = Path(".cache/toys")  # finished units, outside the stage's outputs, which DVC removes before it runs
-# glibc's: units keep the memory that a step frees, as the next asks for it again; mapping it anew took a seventh of
-# their time. Elsewhere these names mean nothing.
-KEPT = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
 
 
 def main() -> None:
@@ -32,7 +29,7 @@ def main() -> None:
     folders = [STATE / units.digest(*unit, settings) for unit in work]
     missing = [(folder, *unit) for folder, unit in zip(folders, work, strict=True) if not folder.exists()]
     missing.reverse()  # the longest come last in the list of regimes: begin with them
-    os.environ.update(KEPT)  # read by a process as it starts: the units' own, not this one
+    os.environ.update(units.MEMORY)  # read by a process as it starts: the units' own, not this one
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), context, units.single_threaded) as pool:
         running = [pool.submit(units.work, *unit, settings) for unit in missing]

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,12 +168,19 @@ def test_settings_that_cannot_run_are_refused(change, message):
 
 
 def stage(folder, **changes):
+    started = begin(folder, **changes)
+    output, errors = started.communicate()
+    return subprocess.CompletedProcess(started.args, started.returncode, output, errors)
+
+
+def begin(folder, **changes):
     settings = {**vars(TINY), "regimes": ["densities/two_moons"], "arms": ["baseline", "barrier"], "sgd_arms": []}
     (folder / "params.yaml").write_text(yaml.safe_dump({"toys": {**settings, **changes}}))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-m", "toy_models"], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    return subprocess.Popen(
+        [sys.executable, "-m", "toy_models"],
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
 
 
 def prints(folder):
@@ -225,20 +234,33 @@ def test_a_table_without_rows_has_its_columns(tmp_path, regime):
 
 @pytest.mark.slow
 def test_the_stage_writes_the_same_bytes_whether_killed_or_not(tmp_path):
-    """A run that finds one of its units done, as a killed one leaves it, against a run in one go."""
+    """Killed with all its workers once a unit of four was done, against a run in one go."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
         folder.mkdir()
-    assert stage(whole, block=1).returncode == 0
-    kept = (
-        broken
-        / ".cache"
-        / "toys"
-        / units.digest("densities/two_moons", [1000], replace(TINY, arms=["baseline", "barrier"], sgd_arms=[]))
-    )
-    units.single_threaded()
-    units.work(kept, "densities/two_moons", [1000], replace(TINY, arms=["baseline", "barrier"], sgd_arms=[]))
-    assert stage(broken, block=1).returncode == 0
+    settings = {"seeds": [1000, 1001, 1002, 1003], "block": 1, "length": 0.05}
+    assert stage(whole, **settings).returncode == 0
+    cache = broken / ".cache" / "toys"
+
+    def finished():
+        return [path for path in cache.glob("*/outcomes.parquet") if not path.parent.name.startswith(".")]
+
+    killed = begin(broken, **settings)
+    while not finished():
+        assert killed.poll() is None, killed.communicate()
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert not (broken / "artifacts").exists()
+    done = {path: path.stat().st_mtime_ns for path in finished()}
+    assert 0 < len(done) < 4
+    again = begin(broken, **settings)
+    while again.poll() is None:  # the unit that was done is not done again, as long as it is there
+        for path, written in done.items():
+            if path.exists():
+                assert path.stat().st_mtime_ns == written
+        time.sleep(0.05)
+    assert again.wait() == 0
     assert len(prints(whole)) == 4
     assert prints(whole) == prints(broken)
-    assert not (whole / ".cache" / "toys").exists()
+    assert not cache.exists()
