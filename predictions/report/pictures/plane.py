@@ -13,7 +13,7 @@ from toy_models.densities import LAWS
 from toy_models.mixture import Mixture
 
 EXACT = "exact"  # draws of the law itself, beside the arms
-POINTS = 200  # of an arm: more cover each other and weigh on the page
+POINTS = 120  # of an arm: more cover each other and weigh on the page
 MASS = 0.95  # of the law, within what is shaded
 CELLS, EDGE = 121, 2.4  # of the grid on which densities are read
 

@@ -31,7 +31,7 @@ def test_every_arm_has_a_panel_known_ones_first():
         for x in range(300)
     ]
     picture = plane.samples(pd.DataFrame(rows), "name")
-    assert picture.alt == "200 unconditional samples of each of baseline, barrier, oracle, edm2, a panel an arm."
+    assert picture.alt == "120 unconditional samples of each of baseline, barrier, oracle, edm2, a panel an arm."
     assert all(f">{arm}<" in picture.svg for arm in ("baseline", "barrier", "oracle", "edm2"))
     assert "95% of the law" in picture.caption
     assert "law" not in plane.samples(pd.DataFrame(rows).assign(regime="densities/new"), "name").caption
