@@ -13,7 +13,7 @@ from toy_models import gradients, outcomes
 from toy_models.adapters import KINDS, Adapted
 from toy_models.arms import Arm, Stack, has_lam
 from toy_models.ensemble import Recipe, Step, beginning, train
-from toy_models.heldout import blind_share, excess_by_class, heldout, measure
+from toy_models.heldout import blind, blind_share, excess_by_class, heldout, measure
 from toy_models.mixture import CLASSES, NULL
 from toy_models.networks import Network, Weights
 from toy_models.regimes import REGIMES
@@ -59,6 +59,7 @@ class Setting:
         self.regime = REGIMES[name]
         self.law = self.regime.law()
         self.held = heldout(self.law, settings.heldout, seeds)
+        self.blind = blind(self.law, self.held, every_nth=4)
         exact = [self.law.sample(settings.samples, torch_generator(seed, "toy exact samples"))[0] for seed in seeds]
         self.exact = torch.stack(exact)
         self.lengths = {
@@ -172,7 +173,7 @@ class Setting:
             merged = (network.inner, network.effective(weights))
         measured = measure(*merged, self.held)
         found = outcomes.of_heldout(measured, self.held) | {"diverged": lost.flatten().double()}
-        found["excess_risk_share/unconditional"] = blind_share(*merged, self.held, every_nth=4)
+        found["excess_risk_share/unconditional"] = blind_share(*merged, self.held, self.blind)
         samples = sample(*merged, self.seeds, self.settings.samples, NULL)
         labels = range(len(CLASSES)) if self.law.shape != (1, 2) else ()
         by_class = [sample(*merged, self.seeds, 48, label) for label in labels]

@@ -26,9 +26,7 @@ class Heldout:
     noisy: Tensor  # [N, S, 2 * count, C, T]
     target: Tensor  # [N, S, 2 * count, C, T]
     exact: Tensor  # [N, S, 2 * count, C, T], E[v | x_t, class]
-    blind: Tensor  # [N, S, 2 * count, C, T], E[v | x_t], the class not known
     bayes: Tensor  # [N, S, 2], the loss of `exact` in expectation: mean of Var[v | x_t, class]
-    blind_bayes: Tensor  # [N, S, 2], that of `blind`
     component: Tensor  # [N, S, 2 * count], which component of the law a draw is of
     label: Tensor  # [2 * count]
 
@@ -53,10 +51,9 @@ def _drawn(law: Mixture, label: Tensor, part: int, parts: int, seed: int, middle
     clean, component = law.sample(len(label), generator, label)
     noise = torch.randn(clean.shape, dtype=clean.dtype, generator=generator)
     noisy = flow.interpolate(clean, noise, at)
-    (exact, variance), (blind, blind_variance) = law.moments(noisy, at, label), law.moments(noisy, at)
-    bayes, blind_bayes = (of.unflatten(0, (len(CLASSES), -1)).mean(1) for of in (variance, blind_variance))
-    columns = (at[0], noisy, flow.velocity(clean, noise), exact, blind, bayes, blind_bayes)
-    return *(column.float() for column in columns), component
+    exact, variance = law.moments(noisy, at, label)
+    bayes = variance.unflatten(0, (len(CLASSES), -1)).mean(1)
+    return *(truth.float() for truth in (at[0], noisy, flow.velocity(clean, noise), exact, bayes)), component
 
 
 @dataclass(frozen=True)
@@ -90,20 +87,36 @@ def excess_by_class(network: Network, weights: Weights, held: Heldout, every_nth
     return loss, excess
 
 
+@dataclass(frozen=True)
+class Blind:
+    """What is best on some parts of held-out draws when the class is not told."""
+
+    parts: list[int]
+    exact: Tensor  # [parts, S, 2 * count, C, T], E[v | x_t]
+    bayes: Tensor  # [S], its loss in expectation
+
+
+def blind(law: Mixture, held: Heldout, every_nth: int) -> Blind:
+    """The truth without classes on every n-th part of [0, 1]."""
+    parts = list(range(every_nth // 2, len(held.times), every_nth))
+    noisy = held.noisy[parts]
+    at = held.times[parts].unsqueeze(2).expand(noisy.shape[:3])
+    exact, variance = law.moments(noisy.flatten(0, 2), at.flatten())
+    return Blind(parts, exact.view(noisy.shape).float(), variance.view(at.shape).mean((0, 2)).float())
+
+
 @torch.no_grad()
-def blind_share(network: Network, weights: Weights, held: Heldout, every_nth: int) -> Tensor:
-    """The excess risk of models that are not told the class over its Bayes loss, `[M]`, on every n-th part.
+def blind_share(network: Network, weights: Weights, held: Heldout, truth: Blind) -> Tensor:
+    """The excess risk of models that are not told the class over its Bayes loss, `[M]`.
 
     Unconditional samples are drawn by this velocity, of which training saw the share of labels that was dropped.
     """
-    parts = range(every_nth // 2, len(held.times), every_nth)
     untold = torch.full_like(held.label, NULL)
     excess = []
-    for part in parts:
+    for part, exact in zip(truth.parts, truth.exact, strict=True):
         output = _output(network, weights, held, part, untold)
-        excess.append((output - every(held.blind[part], len(output))).square().mean((1, 2, 3)))
-    bayes = held.blind_bayes[list(parts)].mean((0, 2))
-    return torch.stack(excess).mean(0) / every(bayes, len(excess[0]))
+        excess.append((output - every(exact, len(output))).square().mean((1, 2, 3)))
+    return torch.stack(excess).mean(0) / every(truth.bayes, len(excess[0]))
 
 
 def _errors(network: Network, weights: Weights, held: Heldout, part: int) -> tuple[Tensor, Tensor, Tensor]:

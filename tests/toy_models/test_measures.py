@@ -14,7 +14,8 @@ from scipy.stats import rankdata, spearmanr
 from eisbach.metrics import weights
 from toy_models import densities, measures, trajectories
 from toy_models.ensemble import beginning
-from toy_models.heldout import heldout, measure
+from toy_models.heldout import blind, blind_share, heldout, measure
+from toy_models.mixture import NULL
 from toy_models.networks import Mlp
 from toy_models.outcomes import gaps, least_ratio, of_weights
 
@@ -190,3 +191,19 @@ def test_the_least_of_equal_ratios_is_no_smaller_than_they():
     """The plain minimum of ten noisy ratios would be 0.8 here."""
     weight = 0.5 + torch.rand(4000, 10, 2, 2, 12, generator=torch.Generator().manual_seed(0))
     assert float(least_ratio(weight).mean()) == pytest.approx(1, abs=0.02)
+
+
+def test_the_blind_share_is_nothing_for_the_laws_velocity_without_classes():
+    law = trajectories.curves(2)
+    held = heldout(law, 6, [1000, 1001])
+    truth = blind(law, held, every_nth=4)
+    weights = {"any": torch.zeros(2, 1)}
+
+    def untold(weights, noisy, t, label):
+        told = label.flatten() if (label != NULL).any() else None
+        return law.velocity(noisy.flatten(0, 1), t.flatten(), told).view(noisy.shape).float()
+
+    assert blind_share(untold, weights, held, truth).abs().max() < 1e-10
+    nothing = blind_share(lambda weights, noisy, t, label: torch.zeros_like(noisy), weights, held, truth)
+    expected = truth.exact.square().mean((0, 2, 3, 4)) / truth.bayes
+    torch.testing.assert_close(nothing, expected)
