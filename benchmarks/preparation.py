@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from eisbach.data import ffmpeg
+from eisbach.data.recorded import ffmpeg
 from eisbach.files import replacing
 
 SECONDS, RATE = 10, 48000
@@ -76,7 +76,7 @@ def main() -> None:
         params = {"prepare": {"clips": {"finetune": count, "heldout": count}, "corpus": corpus}}
         (folder / "params.yaml").write_text(json.dumps(params))  # JSON is YAML
         theirs = cost(lambda: convert(paths, folder / "ffmpeg"))
-        stage = [sys.executable, "-m", "eisbach.stages.prepare"]
+        stage = [sys.executable, "-m", "eisbach.pipeline.stages.prepare"]
         ours = cost(lambda: subprocess.run(stage, cwd=folder, check=True))
     found = {
         "clips": count,

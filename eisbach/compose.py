@@ -7,9 +7,9 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from eisbach import params
 from eisbach.errors import UserError
 from eisbach.files import replacing
+from eisbach.pipeline import params
 
 
 def composed(overrides: list[str], folder: str | Path = "conf") -> str:
@@ -35,6 +35,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from eisbach.command import run
+    from eisbach.pipeline.command import run
 
     run(main)

@@ -10,13 +10,13 @@ import os
 import sys
 from collections.abc import Iterable
 
-from eisbach.command import run
 from eisbach.errors import UserError
+from eisbach.pipeline.command import run
 
 
 def train(seed: int, folder: str) -> int:
     """The stage `finetune@seed`, in the project's `folder` and in this process: they die together."""
-    from eisbach.stages import finetune
+    from eisbach.pipeline.stages import finetune
 
     os.chdir(folder)
     sys.argv = ["finetune", str(seed)]
@@ -57,8 +57,8 @@ def spread(seeds: Iterable[int], cores: int, gpus: int, address: str | None) -> 
 
 
 def main() -> None:
-    from eisbach import places
-    from eisbach.params import load
+    from eisbach.pipeline import paths
+    from eisbach.pipeline.params import load
 
     words = argparse.ArgumentParser(prog="python -m eisbach.runner", description=__doc__.split("\n")[0])
     words.add_argument("--runner", choices=["serial", "ray"], default="serial")
@@ -66,8 +66,8 @@ def main() -> None:
     words.add_argument("--gpus", type=int, default=0, help="of each seed")
     words.add_argument("--address", help="of the Ray cluster")
     given = words.parse_args()
-    if not places.REGISTRATION.is_file():
-        raise UserError(f"{places.REGISTRATION} is missing; run `dvc repro register` first, it seals the registry")
+    if not paths.REGISTRATION.is_file():
+        raise UserError(f"{paths.REGISTRATION} is missing; run `dvc repro register` first, it seals the registry")
     seeds = load().seeds
     if given.runner == "ray":
         spread(seeds, given.cores, given.gpus, given.address)

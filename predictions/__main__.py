@@ -7,19 +7,22 @@ and the counterexamples as files beside it, in `counterexamples/`.
 import argparse
 from pathlib import Path
 
-from eisbach.command import run
+from eisbach.pipeline.command import run
 
 
 def main() -> None:
     from rich.console import Console
 
-    from eisbach import params, places, tables
-    from predictions import exhibits, outcomes, registry, summary, verdict
+    from eisbach.pipeline import params, paths, tables
+    from predictions.counterexamples import exhibits
+    from predictions.judge import judge as verdict
+    from predictions.judge import outcomes, summary
+    from predictions.registry import load as registry
 
     parser = argparse.ArgumentParser(prog="python -m predictions", description="Judge tables of outcomes.")
     parser.add_argument("tables", nargs="*", type=Path, help="parquet files; without any, those of the pipeline")
     parser.add_argument("--registry", type=Path, default=registry.REGISTRY)
-    parser.add_argument("--out", type=Path, default=places.METRICS / "verdicts.json")
+    parser.add_argument("--out", type=Path, default=paths.METRICS / "verdicts.json")
     arguments = parser.parse_args()
 
     plan = registry.load(arguments.registry)
@@ -28,7 +31,7 @@ def main() -> None:
     table, sources = outcomes.read(arguments.tables or outcomes.of_pipeline(params.load().seeds))
     tree = verdict.Tree(registry.clean(), registry.committed(arguments.registry), registry.sealed(plan))
     revision = registry.git("rev-parse", "HEAD")
-    counterexamples = exhibits.collect(arguments.out.parent, places.CENSUS, places.CLIPS)
+    counterexamples = exhibits.collect(arguments.out.parent, paths.CENSUS, paths.CLIPS)
     verdicts, gates = verdict.judge(plan, table, tree, counterexamples, outcomes.unfit())
     tables.write_metrics(
         arguments.out, summary.document(plan, verdicts, gates, tree, revision and revision.strip(), sources)

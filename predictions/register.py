@@ -1,11 +1,11 @@
 """`python -m predictions.register`: the stage `register`, before anything trains. Seals what will be judged."""
 
-from eisbach.command import run
+from eisbach.pipeline.command import run
 
 
 def main() -> None:
-    from eisbach.params import load
-    from predictions import registry
+    from eisbach.pipeline.params import load
+    from predictions.registry import load as registry
 
     params = load()
     registry.seal(registry.load(), [*params.seeds, *params.toys.seeds])

@@ -72,14 +72,14 @@ def tiny_archive():
 @pytest.fixture(scope="session")
 def released_folder(tmp_path_factory):
     """A checkpoint in the released layout at small widths; tests that change it copy it first."""
-    from tests import released
+    from tests import checkpoints
 
-    return released.write(tmp_path_factory.mktemp("released") / "base")
+    return checkpoints.write(tmp_path_factory.mktemp("released") / "base")
 
 
 @pytest.fixture
 def released_model(released_folder):
-    from eisbach.models import sa3
-    from tests import released
+    from eisbach.models import released
+    from tests import checkpoints
 
-    return sa3.load(released_folder, accept=released.NARROWED)
+    return released.load(released_folder, accept=checkpoints.NARROWED)

@@ -13,10 +13,13 @@ OURS = ("eisbach", "predictions", "toy_models")
 
 # Reading, writing, telling: no number comes from there. Of the settings DVC compares the values.
 SAYS_NOTHING = {
-    f"eisbach/{name}.py"
-    for name in ("command", "durations", "errors", "files", "loggers", "params", "places", "previews", "progress")
-} | {"eisbach/tables.py"}
-NAMES = {"eisbach/barrier.py", "eisbach/weighting.py"}  # `stages.loading` asks which names of weightings are taken
+    "eisbach/errors.py",
+    "eisbach/files.py",
+    "eisbach/training/loggers.py",
+    "eisbach/training/previews.py",
+    *(f"eisbach/pipeline/{name}.py" for name in ("command", "durations", "params", "paths", "progress", "tables")),
+}
+NAMES = {"eisbach/barrier.py"}  # `stages.loading` checks the names of weightings
 UNADAPTED = {f"eisbach/adapters/{path.name}" for path in (ROOT / "eisbach" / "adapters").glob("*.py")}
 UNUSED = {
     # `stages.loading` imports them for the stages that wear adapters; these take the base alone.
@@ -24,7 +27,7 @@ UNUSED = {
     "encode": UNADAPTED | NAMES,
     "generate": NAMES,
     # Previews sample, and validation takes its clips from `generate.prompts`; neither moves an adapter.
-    "finetune": {"eisbach/generate.py", "eisbach/sample.py"},
+    "finetune": {"eisbach/inference/generate.py", "eisbach/sample.py"},
 }
 
 
@@ -67,8 +70,8 @@ def test_a_stage_depends_on_all_that_it_runs(stage):
 
 
 def test_imports_within_functions_are_seen():
-    assert {"eisbach/train.py", "eisbach/objective.py", "eisbach/barrier.py"} <= run_by("eisbach.stages.finetune")
-    assert "predictions/verdict.py" in run_by("predictions")
+    assert {"eisbach/training/loop.py", "eisbach/barrier.py"} <= run_by("eisbach.pipeline.stages.finetune")
+    assert "predictions/judge/judge.py" in run_by("predictions")
 
 
 @pytest.mark.parametrize("stage", STAGES)

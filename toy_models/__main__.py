@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from eisbach.command import run
+from eisbach.pipeline.command import run
 
 STATE = Path(".cache/toys")  # finished units, outside the stage's outputs, which DVC removes before it runs
 
@@ -16,9 +16,9 @@ def main() -> None:
 
     import pandas as pd
 
-    from eisbach import places, tables
-    from eisbach.params import load
-    from eisbach.progress import track
+    from eisbach.pipeline import paths, tables
+    from eisbach.pipeline.params import load
+    from eisbach.pipeline.progress import track
     from toy_models import outcomes, units
     from toy_models.regimes import ANALYTIC, check
 
@@ -43,7 +43,7 @@ def main() -> None:
         files = [folder / f"{table}.parquet" for folder in folders]
         parts = [pd.read_parquet(file) for file in files if file.exists()]
         rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-        tables.write(places.TOYS / f"{table}.parquet", rows)
+        tables.write(paths.TOYS / f"{table}.parquet", rows)
         if table == "outcomes":
             for sentence in outcomes.divergences(rows):
                 print(sentence, file=sys.stderr)

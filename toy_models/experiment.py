@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from eisbach.params import Toys
+from eisbach.pipeline.params import Toys
 from eisbach.seeds import torch_generator
 from toy_models import gradients, outcomes
 from toy_models.adapters import KINDS, Adapted

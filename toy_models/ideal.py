@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from eisbach.barrier import barrier_weight
-from eisbach.params import Toys
+from eisbach.pipeline.params import Toys
 from eisbach.seeds import torch_generator
 from toy_models import outcomes, trajectories
 from toy_models.arms import Arm

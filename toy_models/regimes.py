@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eisbach.errors import UserError
-from eisbach.params import Toys
+from eisbach.pipeline.params import Toys
 from eisbach.weighting import followers, names
 from toy_models import densities, trajectories
 from toy_models.dit import Dit

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from eisbach.files import replacing
-from eisbach.params import Toys
+from eisbach.pipeline.params import Toys
 from toy_models import experiment, ideal
 from toy_models.regimes import ANALYTIC
 
-CODE = ("barrier.py", "flow.py", "objective.py", "seeds.py", "weighting.py")  # of eisbach, beside all of toy_models
+CODE = ("barrier.py", "flow.py", "objective.py", "seeds.py", "weighting")  # of eisbach, with all of toy_models
 # For glibc, which reads it as a process starts: to keep the memory that a step frees, as the next asks for it again.
 # Mapping it anew took a seventh of a unit's time. Elsewhere these names mean nothing.
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
@@ -35,7 +35,9 @@ def work(folder: Path, name: str, seeds: list[int], settings: Toys) -> None:
 def digest(name: str, seeds: list[int], settings: Toys) -> str:
     """A name for a unit's result: it changes with the unit, its settings and the code, not with the other seeds."""
     root = Path(__file__).parent
-    code = [*sorted(root.glob("*.py")), *(root.parent / "eisbach" / file for file in CODE)]
+    code = sorted(root.glob("*.py"))
+    for path in (root.parent / "eisbach" / name for name in CODE):
+        code += sorted(path.glob("*.py")) if path.is_dir() else [path]
     facts = {key: value for key, value in vars(settings).items() if key not in ("seeds", "block", "regimes")}
     facts["regimes"] = settings.regimes if name == ANALYTIC else [name]
     text = json.dumps([name, seeds, facts, torch.__version__], sort_keys=True).encode()

@@ -10,7 +10,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from eisbach.command import run
+from eisbach.pipeline.command import run
 
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path("docs/calibration.md")
@@ -19,8 +19,8 @@ PAGE = Path("docs/calibration.md")
 def main() -> None:
     from benchmarks.calibration import cells, labels, page, plant
     from eisbach.files import replacing
-    from eisbach.progress import track
-    from eisbach.tables import write_metrics
+    from eisbach.pipeline.progress import track
+    from eisbach.pipeline.tables import write_metrics
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description="Judge the judge.")
     parser.add_argument("--repeats", type=int, default=2000)

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.calibration import plant
 from eisbach.seeds import numpy_generator
-from predictions import statistics
+from predictions.judge import statistics
 
 SEEDS = (9, 16, 24)
 CORRELATIONS = (0.9, 0.0, 0.99)

@@ -6,8 +6,9 @@ import numpy as np
 
 from benchmarks.calibration import plant
 from eisbach.seeds import numpy_generator
-from predictions import registry, verdict
-from predictions.claim import Registry
+from predictions.judge import judge as verdict
+from predictions.registry import load as registry
+from predictions.registry.schema import Registry
 
 # Effects in standard deviations of the baseline's seeds: barrier, shuffled, timestep; and the pair that is right.
 PLANTED = {

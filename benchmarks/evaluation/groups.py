@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from eisbach.metrics.hearing import Heard
+from eisbach.metrics.clip_features import Heard
 
 PROMPTS, NOISES = 4, 2  # a set has as many as the default profile draws
 Versions = dict[str, list[Heard]]  # real, near_copy, shuffled, phase_randomised: the same clips in the same order

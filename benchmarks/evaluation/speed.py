@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from eisbach import places
-from eisbach.command import run
 from eisbach.data import clips, latents
 from eisbach.files import replacing
-from eisbach.metrics import hearing, loudness, sets
-from eisbach.params import load
-from eisbach.stages import loading
+from eisbach.metrics import clip_features, loudness, sets
+from eisbach.pipeline import paths
+from eisbach.pipeline.command import run
+from eisbach.pipeline.params import load
+from eisbach.pipeline.stages import loading
 
 CLIPS = 100
 OUTPUT = Path(__file__).with_name("speed.json")
@@ -26,9 +26,11 @@ OUTPUT = Path(__file__).with_name("speed.json")
 def main() -> None:
     params = load()
     codec = loading.base(params).pretransform
-    training = latents.load(places.ARCHIVE).split("finetune")
-    scale = hearing.fit([hearing.hear(codec, clip, {}) for clip in training.latents], params.evaluate.similarity)
-    listeners = hearing.embedders(["musicnn", "yamnet"])
+    training = latents.load(paths.ARCHIVE).split("finetune")
+    scale = clip_features.fit(
+        [clip_features.hear(codec, clip, {}) for clip in training.latents], params.evaluate.similarity
+    )
+    listeners = clip_features.embedders(["musicnn", "yamnet"])
     spent = dict.fromkeys(("encode", "hear", "structure", "loudness_range", "sets"), 0.0)
     heard = []
 
@@ -38,15 +40,15 @@ def main() -> None:
         spent[part] += time.process_time() - begin
         return made
 
-    for _, audio in islice(clips.read(places.CLIPS), CLIPS):
+    for _, audio in islice(clips.read(paths.CLIPS), CLIPS):
         with torch.no_grad():
             latent = timed("encode", lambda audio=audio: codec.encode(torch.from_numpy(audio)[None])[0])
-        clip = timed("hear", lambda latent=latent: hearing.hear(codec, latent, listeners))
-        timed("structure", lambda clip=clip: hearing.measure(clip, scale))
+        clip = timed("hear", lambda latent=latent: clip_features.hear(codec, latent, listeners))
+        timed("structure", lambda clip=clip: clip_features.measure(clip, scale))
         timed("loudness_range", lambda audio=audio: loudness.loudness_range_lu(audio.mean(0), 44100))
         heard.append(clip)
     stacked = {name: np.stack([clip.vectors[name] for clip in heard]) for name in listeners}
-    stacked["codec"] = np.stack([hearing.codec_vector(clip.sound, scale) for clip in heard])
+    stacked["codec"] = np.stack([clip_features.codec_vector(clip.sound, scale) for clip in heard])
     grouped = {name: rows.reshape(CLIPS // 4, 4, -1) for name, rows in stacked.items()}
     slow = [[clip.sound.slow for clip in heard[k : k + 4]] for k in range(0, CLIPS, 4)]
     timed("sets", lambda: sets.set_metrics(grouped, stacked, stacked))

@@ -14,13 +14,13 @@ import numpy as np
 from safetensors.torch import load_file
 
 from benchmarks.evaluation.document import into_document
-from eisbach import places
-from eisbach.command import run
 from eisbach.data import latents
 from eisbach.files import replacing
-from eisbach.metrics import fitness, hearing
-from eisbach.params import load
-from eisbach.stages import loading
+from eisbach.metrics import clip_features, validity
+from eisbach.pipeline import paths
+from eisbach.pipeline.command import run
+from eisbach.pipeline.params import load
+from eisbach.pipeline.stages import loading
 
 DRAWS = ("4x2", "8x2", "16x2", "12x4")  # prompts x noises
 SEED_CPU_S, SAMPLE_CPU_S = 40.0, 1.5  # of one arm: results/durations of a default run of 80 steps, 24 November 2026
@@ -57,21 +57,21 @@ def components(values: np.ndarray) -> dict[str, float]:
 def main() -> None:
     params = load()
     codec = loading.base(params).pretransform
-    training = latents.load(places.ARCHIVE).split("finetune")
-    clips = [hearing.hear(codec, clip, {}) for clip in hearing.cut(training.latents, training.mask)]
-    scale = hearing.fit(clips, params.evaluate.similarity)
+    training = latents.load(paths.ARCHIVE).split("finetune")
+    clips = [clip_features.hear(codec, clip, {}) for clip in clip_features.cut(training.latents, training.mask)]
+    scale = clip_features.fit(clips, params.evaluate.similarity)
 
     def measured(sample) -> list[float]:
-        return list(hearing.measure(hearing.hear(codec, sample, {}), scale).values())
+        return list(clip_features.measure(clip_features.hear(codec, sample, {}), scale).values())
 
     tables = {arm: [] for arm in (REFERENCE, OTHER)}
     for seed in params.seeds:
-        made = load_file(places.SAMPLES / str(seed) / "samples.safetensors")
+        made = load_file(paths.SAMPLES / str(seed) / "samples.safetensors")
         for arm in tables:
             tables[arm].append([[measured(one) for one in group] for group in made[arm]])
-    names = list(hearing.measure(clips[0], scale))
+    names = list(clip_features.measure(clips[0], scale))
     values = {arm: np.array(table) for arm, table in tables.items()}  # [S, P, N, metrics]
-    known, optima, report, lines = fitness.load(), [], {}, [HEADER]
+    known, optima, report, lines = validity.load(), [], {}, [HEADER]
     for place, name in enumerate(names):
         pairs = values[OTHER][..., place] - values[REFERENCE][..., place]
         gap, (prompts, noises) = components(pairs), pairs.shape[1:]

@@ -156,6 +156,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from eisbach.command import run
+    from eisbach.pipeline.command import run
 
     run(main)

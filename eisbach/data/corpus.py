@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from eisbach.data import folder, musiccaps, scores
-from eisbach.params import Folder, MusicCaps, Prepare, Scores
+from eisbach.data.musiccaps import corpus as musiccaps
+from eisbach.data.recorded import folder
+from eisbach.data.scores import corpus as scores
+from eisbach.pipeline.params import Folder, MusicCaps, Prepare, Scores
 
 CACHE = Path(".cache/eisbach")
 PREPARE = {Scores: scores.prepare, MusicCaps: musiccaps.prepare, Folder: folder.prepare}

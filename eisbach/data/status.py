@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from eisbach import tables
 from eisbach.errors import UserError
+from eisbach.pipeline import tables
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from eisbach import flow
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.barrier import barrier_factor
 from eisbach.data.latents import Latents
-from eisbach.draws import Draw, draw
 from eisbach.models.velocity import predict
 from eisbach.objective import per_sample_loss
-from eisbach.params import Finetune
+from eisbach.pipeline.params import Finetune
+from eisbach.training.draws import Draw, draw
 
 BATCHES = 2
 SAMPLES = 2  # of the first batch

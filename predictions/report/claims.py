@@ -6,7 +6,7 @@ Nothing is pooled: a family shows how many of its verdicts carry each label, and
 from collections import Counter
 from dataclasses import dataclass
 
-from predictions.report.looks import LABELS, REGIMES, sign
+from predictions.report.theme import LABELS, REGIMES, sign
 
 # Families of hypotheses by which a claim stands or falls; exact ones and wholes have none, and of universal ones those
 # that say what the paper says. One counterexample to a stronger sentence is reported beside the claim.

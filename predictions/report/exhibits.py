@@ -12,9 +12,9 @@ from eisbach.barrier import barrier_weight
 from predictions.report import listening, svg
 from predictions.report.inputs import FAULTS
 from predictions.report.listening import Take
-from predictions.report.looks import CLASSES
 from predictions.report.pictures import Picture
 from predictions.report.text import visible
+from predictions.report.theme import CLASSES
 
 
 @dataclass(frozen=True)

@@ -7,34 +7,34 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from eisbach import places
+from eisbach.pipeline import paths
 from predictions.report.text import visible
 
-VERDICTS = places.METRICS / "verdicts.json"
-CORPUS = places.MANIFEST.parent / "summary.json"
+VERDICTS = paths.METRICS / "verdicts.json"
+CORPUS = paths.MANIFEST.parent / "summary.json"
 FAULTS = (OSError, ValueError, KeyError)  # of a file that is cut off, is no parquet or JSON, or lacks its columns
 
 TABLES = {  # name: (path, what it is called in a sentence)
-    "census": (places.CENSUS, "the census of weights"),
-    "sensitivity": (places.SENSITIVITY, "the census of what moves the weight"),
-    "base": (places.BASE_LOSSES, "the base model's held-out losses"),
-    "toy_outcomes": (places.TOYS / "outcomes.parquet", "the toys' outcomes"),
-    "toy_curves": (places.TOYS / "curves.parquet", "the toys' learning curves"),
-    "toy_weights": (places.TOYS / "weights.parquet", "the toys' weights"),
-    "toy_draws": (places.TOYS / "draws.parquet", "the toys' samples"),
-    "manifest": (places.MANIFEST, "the corpus' manifest"),
+    "census": (paths.CENSUS, "the census of weights"),
+    "sensitivity": (paths.SENSITIVITY, "the census of what moves the weight"),
+    "base": (paths.BASE_LOSSES, "the base model's held-out losses"),
+    "toy_outcomes": (paths.TOYS / "outcomes.parquet", "the toys' outcomes"),
+    "toy_curves": (paths.TOYS / "curves.parquet", "the toys' learning curves"),
+    "toy_weights": (paths.TOYS / "weights.parquet", "the toys' weights"),
+    "toy_draws": (paths.TOYS / "draws.parquet", "the toys' samples"),
+    "manifest": (paths.MANIFEST, "the corpus' manifest"),
 }
 PER_SEED = {
-    "telemetry": (places.ADAPTERS, "telemetry.parquet", "training records"),
-    "losses": (places.EVALUATION, "losses.parquet", "held-out losses"),
-    "samples": (places.EVALUATION, "samples.parquet", "measures of samples"),
-    "outcomes": (places.EVALUATION, "outcomes.parquet", "outcomes"),
-    "made": (places.SAMPLES, "samples.parquet", "samples"),
+    "telemetry": (paths.ADAPTERS, "telemetry.parquet", "training records"),
+    "losses": (paths.EVALUATION, "losses.parquet", "held-out losses"),
+    "samples": (paths.EVALUATION, "samples.parquet", "measures of samples"),
+    "outcomes": (paths.EVALUATION, "outcomes.parquet", "outcomes"),
+    "made": (paths.SAMPLES, "samples.parquet", "samples"),
 }
 NUMBERS = {
-    "encode": (places.METRICS / "encode.json", "the codec's errors"),
-    "base": (places.METRICS / "base.json", "the base model's losses by t"),
-    "census": (places.METRICS / "census.json", "the census in numbers"),
+    "encode": (paths.METRICS / "encode.json", "the codec's errors"),
+    "base": (paths.METRICS / "base.json", "the base model's losses by t"),
+    "census": (paths.METRICS / "census.json", "the census in numbers"),
     "corpus": (CORPUS, "the corpus in numbers"),
     "verdicts": (VERDICTS, "the verdicts"),
 }
@@ -59,10 +59,10 @@ class Inputs:
 def read(root: Path, seeds: list[int]) -> Inputs:
     """Everything that lies under the project's root `root`, for these seeds."""
     inputs = Inputs(list(seeds))
-    if not (root / places.TOYS).is_dir():
-        inputs.missing.append(f"No toys: {places.TOYS} does not exist.")
+    if not (root / paths.TOYS).is_dir():
+        inputs.missing.append(f"No toys: {paths.TOYS} does not exist.")
     for name, (path, words) in TABLES.items():
-        if path.parent == places.TOYS and not (root / places.TOYS).is_dir():
+        if path.parent == paths.TOYS and not (root / paths.TOYS).is_dir():
             continue
         table = _table(root / path, path, words, inputs.missing)
         if table is not None:

@@ -15,7 +15,7 @@ import pandas as pd
 import soundfile
 from PIL import Image
 
-from eisbach.progress import track
+from eisbach.pipeline.progress import track
 
 FRAMES_PER_SECOND = 10.0  # of the self-similarity matrix, near the latents' rate
 FLOOR_DB = -70.0  # below the loudest cell of a prompt's row: black

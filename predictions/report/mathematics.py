@@ -5,7 +5,7 @@ from functools import cache
 
 from sympy.printing.mathml import mathml
 
-from predictions.proofs import PROOFS
+from predictions.proofs.derivations import PROOFS
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from eisbach.files import replacing
 from eisbach.metrics.loss_by_t import by_tenth
 from predictions.report.claims import Claim, words
 from predictions.report.inputs import Inputs
-from predictions.report.looks import regime_name
 from predictions.report.site import Site
+from predictions.report.theme import regime_name
 
 
 def write(folder: Path, inputs: Inputs, site: Site) -> None:

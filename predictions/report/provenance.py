@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from eisbach.params import Params
+from eisbach.pipeline.params import Params
 from predictions.report.inputs import Inputs, lock_stages
 
 PACKAGES = (

@@ -7,7 +7,7 @@ whether the README says the same.
 import json
 from pathlib import Path
 
-from eisbach.command import run
+from eisbach.pipeline.command import run
 
 README, KEPT, PICTURE = Path("README.md"), Path("docs") / "verdicts.json", Path("docs") / "weight_by_t.svg"
 BEGIN, END = "<!-- claims: written by `python -m predictions.report.readme` -->\n", "<!-- end of claims -->"
@@ -18,9 +18,9 @@ FIELDS = (
 
 
 def main() -> None:
-    from eisbach import places, tables
     from eisbach.errors import UserError
     from eisbach.files import replacing
+    from eisbach.pipeline import paths, tables
     from predictions.report import svg
     from predictions.report.inputs import VERDICTS
     from predictions.report.pictures import census
@@ -35,7 +35,7 @@ def main() -> None:
     with replacing(README) as temporary:
         temporary.write_text(rewritten(README.read_text(), kept))
     with replacing(PICTURE) as temporary:
-        temporary.write_text(svg.standalone(census.weight_by_t(tables.read(places.CENSUS)).svg))
+        temporary.write_text(svg.standalone(census.weight_by_t(tables.read(paths.CENSUS)).svg))
     print(f"{README}, {KEPT} and {PICTURE} are written; look at them and commit them")
 
 
@@ -65,8 +65,8 @@ def rewritten(readme: str, kept: dict) -> str:
 def table(kept: dict) -> str:
     """One row a claim: its sentence, what each regime says, the command that tests it again."""
     from predictions.report.claims import claims, words
-    from predictions.report.looks import regime_name
     from predictions.report.text import markdown
+    from predictions.report.theme import regime_name
 
     lines = ["| claim | verdict, by regime | command |", "| --- | --- | --- |"]
     for claim in claims(kept):

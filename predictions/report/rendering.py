@@ -5,8 +5,8 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from predictions.outcomes import known_as
-from predictions.report import looks
+from predictions.judge.outcomes import known_as
+from predictions.report import theme
 from predictions.report.intervals import interval
 from predictions.report.text import markdown, number, short, visible
 
@@ -29,12 +29,12 @@ def environment() -> Environment:
         "short": short,
         "md": markdown,
         "known_as": known_as,
-        "metric_name": looks.metric_name,
+        "metric_name": theme.metric_name,
         "capitalised": lambda words: words[:1].upper() + words[1:],
     }
     made.globals |= {
-        "sign": looks.sign,
-        "regime_name": looks.regime_name,
+        "sign": theme.sign,
+        "regime_name": theme.regime_name,
         "glyph": glyph,
         "numbers": numbers,
         "span": span,
@@ -80,7 +80,7 @@ def glyph(verdict: dict) -> str:
         verdict["effect"], low, high,
         center=verdict["bound"] or 0.0,
         margin=(verdict["margin"] or 0.0) if verdict["bound"] is None or verdict["kind"] == "exact" else 0.0,
-        css=looks.sign(verdict["effect_label"]).css,
+        css=theme.sign(verdict["effect_label"]).css,
         alt=f"{verdict['effect_label']}: {numbers(verdict)}",
     )  # fmt: skip
 

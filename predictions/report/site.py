@@ -9,15 +9,15 @@ from pathlib import Path
 
 import yaml
 
-from eisbach import places
-from eisbach.metrics import fitness
-from eisbach.params import Params
-from predictions import registry
+from eisbach.metrics import validity
+from eisbach.pipeline import paths
+from eisbach.pipeline.params import Params
+from predictions.registry import load as registry
 from predictions.report import claims, exhibits, listening, mathematics, provenance, rendering, summary, weights
 from predictions.report.inputs import Inputs
 from predictions.report.intervals import interval
-from predictions.report.looks import metric_name
 from predictions.report.pictures import paired, toys, training
+from predictions.report.theme import metric_name
 
 NOTES = yaml.safe_load(files("predictions.report").joinpath("notes.yaml").read_text())
 COMMANDS = {"all": "dvc repro verify", "judge": "python -m predictions"}
@@ -92,7 +92,7 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "differences": differences,
             "reference": reference,
             "derivations": mathematics.derivations(),
-            "fitness": fitness.load(),
+            "fitness": validity.load(),
             "rows": heard[1],
             "seed": heard[0],
             "codec_error": inputs.numbers.get("encode", {}).get("heldout_error_db_decoded"),
@@ -119,7 +119,7 @@ def _of_claim(claim: claims.Claim, site: Site, folder: Path, root: Path, missing
         },
         "exhibits": {
             (verdict["hypothesis"], verdict["regime"]): exhibits.exhibit(
-                verdict["counterexample"], root / places.METRICS, folder, f"e{number}", missing
+                verdict["counterexample"], root / paths.METRICS, folder, f"e{number}", missing
             )
             for number, verdict in enumerate(verdicts)
             if verdict["counterexample"]
@@ -158,7 +158,7 @@ def _heard(folder: Path, root: Path, inputs: Inputs) -> tuple[int | None, list[l
         return None, []
     made = inputs.tables["made"]
     seed = int(made["seed"].iloc[0])
-    return seed, listening.rows(made[made["seed"] == seed], root / places.SAMPLES / str(seed), folder, inputs.missing)
+    return seed, listening.rows(made[made["seed"] == seed], root / paths.SAMPLES / str(seed), folder, inputs.missing)
 
 
 def _toys(inputs: Inputs) -> list[tuple[str, list]]:
@@ -185,7 +185,7 @@ def _differences(params: Params, inputs: Inputs) -> tuple[list[dict], str]:
         return [], reference
     means = summary.seed_means(inputs.tables["losses"], inputs.tables["samples"])
     rows = summary.paired_differences(means, reference).to_dict("records")
-    fit = fitness.load()
+    fit = validity.load()
     for row in rows:
         row["name"] = metric_name(row["metric"])
         judged = fit.get(row["metric"], {"fit": None, "reason": ""})

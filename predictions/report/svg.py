@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib import ticker
 
-from predictions.report.looks import INK
+from predictions.report.theme import INK
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 DROPPED = (f"{{{SVG}}}metadata", f"{{{SVG}}}style")

@@ -10,8 +10,8 @@ import torch
 from eisbach.adapters.paired import PairedAdapters, compile_blocks
 from eisbach.models import closed_form
 from eisbach.models.velocity import predict
-from eisbach.params import Finetune
-from eisbach.train import finetune
+from eisbach.pipeline.params import Finetune
+from eisbach.training.loop import finetune
 from eisbach.weighting import make
 
 SETTINGS = Finetune(rank=4, alpha=4.0, batch=3, steps=3, lr=1e-2)

@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from benchmarks.calibration import plant
-from predictions import registry
-from predictions.verdict import Tree
+from predictions.judge.judge import Tree
+from predictions.registry import load as registry
 
 PAGE = """
 confirmatory: {first: 100, last: 111}

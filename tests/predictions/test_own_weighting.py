@@ -5,9 +5,11 @@ import re
 import sys
 from pathlib import Path
 
-from eisbach import tables, weighting
+from eisbach import weighting
+from eisbach.pipeline import tables
 from predictions import __main__ as verify
-from predictions import exhibits, registry
+from predictions.counterexamples import exhibits
+from predictions.registry import load as registry
 
 PAGE = Path(__file__).parents[2] / "docs" / "predictions.md"
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from eisbach.barrier import barrier_factor, barrier_weight, position_energy
 from eisbach.objective import per_sample_loss
-from predictions import systems
-from predictions.systems import SYSTEMS
+from tests import systems
+from tests.systems import SYSTEMS
 
 law = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 times = st.floats(0, 1, width=32)
@@ -126,7 +126,7 @@ def test_what_is_missing_says_what_to_do(monkeypatch):
 
 def test_a_released_checkpoint_makes_a_system(request):
     """At the widths of a test: its velocity is untrained, but its shapes, classes and conditions are the real ones."""
-    pytest.importorskip("eisbach.models.sa3")
+    pytest.importorskip("eisbach.models.released")
     system = systems.of_model("medium", request.getfixturevalue("released_model"))
     output, target = system.at(0.5, every(system), 0)
     assert output.shape == target.shape == system.clean.shape

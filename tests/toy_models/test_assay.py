@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from eisbach.params import Toys
+from eisbach.pipeline.params import Toys
 from toy_models import experiment
 from toy_models.regimes import REGIMES
 

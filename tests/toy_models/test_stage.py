@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from eisbach.errors import UserError
-from eisbach.params import Toys
+from eisbach.pipeline.params import Toys
 from toy_models import adapters, experiment, ideal, outcomes, units
 from toy_models.arms import Arm, Stack
 from toy_models.ensemble import Recipe, train

@@ -4,8 +4,8 @@ import pandas as pd
 import seaborn as sns
 
 from predictions.report import svg
-from predictions.report.looks import CLASSES, INK
 from predictions.report.pictures import Picture
+from predictions.report.theme import CLASSES, INK
 
 SPREAD = "Line: mean; band: the middle 80 % of clips."
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from predictions.report import svg
-from predictions.report.looks import INK, arm_colours, arm_marks, metric_name, regime_name
 from predictions.report.pictures import Picture
 from predictions.report.text import visible
+from predictions.report.theme import INK, arm_colours, arm_marks, metric_name, regime_name
 
 GROUPS = 12  # more would be a wall
 BANDS = {

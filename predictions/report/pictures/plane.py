@@ -7,8 +7,8 @@ import pandas as pd
 import torch
 
 from predictions.report import svg
-from predictions.report.looks import ARMS, INK, arm_colours
 from predictions.report.pictures import Picture
+from predictions.report.theme import ARMS, INK, arm_colours
 from toy_models.densities import LAWS
 from toy_models.mixture import Mixture
 

@@ -5,9 +5,9 @@ import pandas as pd
 import seaborn as sns
 
 from predictions.report import svg
-from predictions.report.looks import CLASSES, INK, arm_colours, metric_name
 from predictions.report.pictures import Picture, plane
 from predictions.report.summary import student_interval
+from predictions.report.theme import CLASSES, INK, arm_colours, metric_name
 
 LAM = 0.5  # the paper's
 CURVES = ("baseline", "barrier", "timestep", "oracle")

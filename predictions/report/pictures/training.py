@@ -5,8 +5,8 @@ import seaborn as sns
 
 from eisbach.metrics.loss_by_t import by_tenth
 from predictions.report import svg
-from predictions.report.looks import arm_colours, arm_marks
 from predictions.report.pictures import Picture
+from predictions.report.theme import arm_colours, arm_marks
 
 PREDICTORS = {
     "model": ("base model", "#2E86C1"),

@@ -11,7 +11,7 @@ from eisbach.adapters.paired import PairedAdapters, PairedLayer, targets
 from eisbach.errors import UserError
 from eisbach.models.conditioning import dit_inputs
 from eisbach.models.velocity import predict
-from eisbach.threads import each
+from eisbach.pipeline.threads import thread_map
 
 
 @pytest.fixture
@@ -189,8 +189,8 @@ def test_a_thread_s_choice_of_arms_is_its_own_and_starts_as_the_caller_s(tiny_mo
 
     with torch.no_grad():
         wanted = {"a": made("a"), "b": made("b")}
-        side_by_side = each(torch.no_grad()(made), ["a", "b"] * 3, 2)
+        side_by_side = thread_map(torch.no_grad()(made), ["a", "b"] * 3, 2)
         assert all(torch.allclose(got, wanted[arm]) for got, arm in zip(side_by_side, ["a", "b"] * 3, strict=True))
-        inherited = each(torch.no_grad()(lambda _: output(tiny_model, clips)), range(2), 2)
+        inherited = thread_map(torch.no_grad()(lambda _: output(tiny_model, clips)), range(2), 2)
         assert all(torch.allclose(got, wanted["b"]) for got in inherited)
     assert not torch.allclose(wanted["a"], wanted["b"])

@@ -3,7 +3,7 @@ import torch
 
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.metrics import gradients
-from eisbach.params import Finetune
+from eisbach.pipeline.params import Finetune
 
 SETTINGS = Finetune(rank=2, alpha=2.0, batch=3)
 

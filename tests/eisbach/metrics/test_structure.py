@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from eisbach.errors import UserError
-from eisbach.metrics import fitness, sound, structure
+from eisbach.metrics import sound, structure, validity
 from eisbach.metrics.features import FEATURES
 
 
@@ -39,7 +39,7 @@ def test_the_level_of_a_tone_is_its_power(filters):
 
 
 def test_every_metric_is_registered_for_its_fitness(filters, scale):
-    assert set(structure.measure(clip(filters), np.zeros((8, 108)), scale)) == set(fitness.CLIPS)
+    assert set(structure.measure(clip(filters), np.zeros((8, 108)), scale)) == set(validity.CLIPS)
 
 
 @pytest.mark.parametrize("frames", [4, 8, 40, 432])

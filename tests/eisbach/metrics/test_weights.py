@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eisbach.metrics import outcomes, weights
+from eisbach.metrics import weights
+from eisbach.pipeline import outcomes
 
 
 def census(rule, clips: int = 12) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from stable_audio_tools.models.factory import create_model_from_config
 
-from eisbach.models import drift, hub, sa3
+from eisbach.models import config_check, hub, released
 
 RELEASED_BYTES = 9_222_116_660  # as others give it; the header's length depends on how it was written
 
@@ -18,7 +18,7 @@ RELEASED_BYTES = 9_222_116_660  # as others give it; the header's length depends
 def write_hollow(folder, name):
     """`model_config.json`, and a safetensors file of zeros that takes no room on the disk."""
     folder.mkdir()
-    config = drift.known(name)
+    config = config_check.known(name)
     (folder / hub.CONFIG).write_text(json.dumps(config))
     config = copy.deepcopy(config)
     config["model"]["conditioning"]["configs"].pop(0)
@@ -45,7 +45,7 @@ def test_the_whole_shape_loads_without_being_read(tmp_path, capsys, name, tensor
     if name == "medium":
         assert (tmp_path / "base" / hub.WEIGHTS).stat().st_size == pytest.approx(RELEASED_BYTES, rel=1e-4)
     start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    model = sa3.load(tmp_path / "base")
+    model = released.load(tmp_path / "base")
     spent = time.process_time() - start
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
     with capsys.disabled():

@@ -4,8 +4,8 @@ import pytest
 from huggingface_hub import constants
 
 from eisbach.errors import UserError
-from eisbach.models import hub, sa3
-from tests import released
+from eisbach.models import hub, released
+from tests import checkpoints
 from tests.eisbach.models import hub_server
 
 BASE = "owner/base"
@@ -43,7 +43,7 @@ def test_a_cached_checkpoint_loads_without_a_hub(cache, released_folder, monkeyp
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     cached(cache, released_folder)
     for revision in (None, "main", hub_server.COMMIT):
-        model = sa3.load(BASE, revision=revision, accept=released.NARROWED)
+        model = released.load(BASE, revision=revision, accept=checkpoints.NARROWED)
         states, _ = model.conditioner.conditioners["prompt"].states(["a"])
         assert states.shape == (1, 256, 768)
 
@@ -55,17 +55,17 @@ def test_what_is_not_cached_and_not_in_reach_is_said(cache, monkeypatch, offline
     with pytest.raises(
         UserError, match=r"model_config\.json of owner/base at main is not in the cache, and the hub did"
     ):
-        sa3.load(BASE)
+        released.load(BASE)
 
 
 def test_only_what_is_needed_is_fetched_once_with_the_token(address, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     for _ in range(2):
-        model = sa3.load(BASE, revision=hub_server.COMMIT, accept=released.NARROWED)
+        model = released.load(BASE, revision=hub_server.COMMIT, accept=checkpoints.NARROWED)
         model.conditioner.conditioners["prompt"].states(["a"])
     fetched = [path.rpartition(f"{hub_server.COMMIT}/")[2] for method, path, _ in address if method == "GET"]
-    encoder = [f"{released.TEXT}/{name}" for name in ("config.json", "model.safetensors")]
-    tokenizer = [f"{released.TEXT}/{name}" for name in ("tokenizer.json", "tokenizer_config.json")]
+    encoder = [f"{checkpoints.TEXT}/{name}" for name in ("config.json", "model.safetensors")]
+    tokenizer = [f"{checkpoints.TEXT}/{name}" for name in ("tokenizer.json", "tokenizer_config.json")]
     assert sorted(fetched) == sorted(["model_config.json", "model.safetensors", *encoder, *tokenizer])
     assert {token for _, _, token in address} == {"Bearer hf_secret"}
 
@@ -95,7 +95,7 @@ def test_the_pinned_revision_is_asked_for_unless_another_is_named(address, monke
 )
 def test_what_the_hub_refuses_is_said_in_one_sentence(address, source, revision, said):
     with pytest.raises(UserError) as refusal:
-        sa3.load(source, revision=revision)
+        released.load(source, revision=revision)
     assert said in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
@@ -106,13 +106,13 @@ def test_a_repository_of_pickles_is_refused(cache, released_folder, tmp_path, mo
     with hub_server.serving(BASE, tmp_path / "pickles") as (address, requests):
         point(monkeypatch, address)
         with pytest.raises(UserError, match=r"has no model\.safetensors; pickles such as model\.ckpt are not opened"):
-            sa3.load(BASE, accept=released.NARROWED)
+            released.load(BASE, accept=checkpoints.NARROWED)
     assert not any("ckpt" in path for _, path, _ in requests)
 
 
 def test_the_text_encoder_of_the_repository_that_the_configuration_names(cache, released_folder, tmp_path, monkeypatch):
     shutil.copytree(released_folder, tmp_path / "bare")
-    encoder = shutil.move(tmp_path / "bare" / released.TEXT, tmp_path / "other" / released.TEXT)
+    encoder = shutil.move(tmp_path / "bare" / checkpoints.TEXT, tmp_path / "other" / checkpoints.TEXT)
     with hub_server.serving(
         "stabilityai/stable-audio-3-medium", encoder.parent, ("27b5a21b791b1b033d193a9e1e3ce78493f102f9",)
     ) as (
@@ -120,11 +120,11 @@ def test_the_text_encoder_of_the_repository_that_the_configuration_names(cache, 
         _,
     ):
         point(monkeypatch, address)
-        model = sa3.load(tmp_path / "bare", accept=released.NARROWED)
+        model = released.load(tmp_path / "bare", accept=checkpoints.NARROWED)
         states, _ = model.conditioner.conditioners["prompt"].states(["a"])
     assert states.shape == (1, 256, 768)
 
 
 def test_a_folder_has_no_revision(released_folder):
     with pytest.raises(UserError, match="is a folder and has no revisions"):
-        sa3.load(released_folder, revision="main")
+        released.load(released_folder, revision="main")

@@ -13,7 +13,7 @@ import soundfile
 import yaml
 from safetensors.numpy import save_file
 
-from eisbach.params import load
+from eisbach.pipeline.params import load
 from predictions.report import inputs, site
 
 HOSTILE = "<script>alert('x')</script> \"quoted\" & 'single' \u202eright to left\u0000null"
@@ -22,7 +22,7 @@ CLASSES = ("flat", "middle", "contrast")
 
 
 def verdict(name: str, label: str, **more) -> dict:
-    """A verdict of the layout that `predictions.verdict.Verdict` has."""
+    """A verdict of the layout that `predictions.judge.judge.Verdict` has."""
     rng = np.random.default_rng(len(name))
     values = [{"seed": seed, "value": float(value)} for seed, value in enumerate(rng.normal(0.6, 0.2, 6))]
     effect = float(np.mean([value["value"] for value in values]))

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from predictions import proofs
+from predictions.proofs import derivations as proofs
 from predictions.report import mathematics
 
 XML = {"lt;", "gt;", "amp;"}

@@ -9,7 +9,7 @@ import torch
 from jsonschema import Draft202012Validator
 
 from eisbach.barrier import barrier_weight
-from predictions import registry
+from predictions.registry import load as registry
 from predictions.report import site
 
 VOID = {"meta", "link", "br", "img", "input"}

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from predictions.report import svg
-from predictions.report.looks import ARMS, CLASSES, INK, PEERS, arm_colours, arm_marks, regime_name
+from predictions.report.theme import ARMS, CLASSES, INK, PEERS, arm_colours, arm_marks, regime_name
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from eisbach.errors import UserError
-from eisbach.metrics import hearing, sets
+from eisbach.metrics import clip_features, sets
 from eisbach.metrics.embedders import clap
 from tests.eisbach.metrics.embedders import tiny_clap
 
@@ -24,11 +24,11 @@ def model(checkpoint):
 
 
 def tone(hertz: float, seconds: float = 10.0) -> np.ndarray:
-    return 0.3 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * hearing.RATE)) / hearing.RATE)
+    return 0.3 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * clip_features.RATE)) / clip_features.RATE)
 
 
 def test_sound_and_text_get_unit_vectors_of_one_space(model):
-    heard = hearing.embedders([], model)["clap"]
+    heard = clip_features.embedders([], model)["clap"]
     vectors = np.stack([heard(tone(hertz)) for hertz in (220, 2000)])
     texts = model.text(["a slow piano piece", "a fast organ piece", "a fast organ piece"])
     assert vectors.shape == (2, tiny_clap.DIMENSION)

@@ -1,0 +1,132 @@
+"""`python -m benchmarks.evaluation.validity`: which measures tell known groups of real clips apart.
+
+Needs `dvc repro encode` with `prepare.clips` of {base: 64, finetune: 192, heldout: 96}. Clips of the splits base and
+heldout are judged, in a basis fitted on finetune, whose clips also are the real ones of coverage, FAD and KAD. Writes
+eisbach/metrics/validity.json and the table in docs/metrics.md.
+"""
+
+import json
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.evaluation import groups
+from benchmarks.evaluation.document import into_document
+from eisbach.data import clips, latents
+from eisbach.files import replacing
+from eisbach.metrics import clip_features, sets, validity
+from eisbach.pipeline import paths
+from eisbach.pipeline.command import run
+from eisbach.pipeline.params import load
+from eisbach.pipeline.progress import track
+from eisbach.pipeline.stages import loading
+from eisbach.seeds import numpy_generator
+
+
+def main() -> None:
+    params = load()
+    codec = loading.base(params).pretransform
+    archive = latents.load(paths.ARCHIVE)
+    listeners = clip_features.embedders(params.evaluate.embedders)
+    training = [clip_features.hear(codec, clip, listeners) for clip in archive.split("finetune").latents]
+    scale = clip_features.fit(training, params.evaluate.similarity)
+    facts = archive.clips[archive.clips["split"].isin(["base", "heldout"])]
+    versions = _versions(codec, archive, facts, listeners)
+    facts = facts.reset_index(drop=True)
+
+    def of_clip(place: groups.Place) -> dict[str, float]:
+        return clip_features.measure(versions[place[0]][place[1]], scale)
+
+    def vectors(heard: list[clip_features.Heard]) -> dict[str, np.ndarray]:
+        found = {name: np.stack([clip.vectors[name] for clip in heard]) for name in listeners}
+        return found | {"codec": np.stack([clip_features.codec_vector(clip.sound, scale) for clip in heard])}
+
+    known = vectors(training)
+
+    def of_set(places: groups.Set) -> dict[str, float]:
+        chosen = [[versions[name][row] for name, row in group] for group in places]
+        flat = vectors([clip for group in chosen for clip in group])
+        grouped = {name: rows.reshape(len(chosen), -1, rows.shape[-1]) for name, rows in flat.items()}
+        slow = [[clip.sound.slow for clip in group] for group in chosen]
+        return sets.set_metrics(grouped, known, known) | sets.consistency_metrics(slow)
+
+    verdicts = {}
+    for claims, pairs, measure in (
+        (validity.CLIPS, groups.of_clips(facts), of_clip),
+        (validity.SETS, groups.of_sets(facts), of_set),
+    ):
+        tables = {name: (pair, *groups.values(pair, measure)) for name, pair in pairs.items()}
+        alike = _alike(tables)
+        for metric, claim in claims.items():
+            verdicts[metric] = _verdict(metric, claim, tables, alike)
+    with replacing(validity.PATH) as temporary:
+        temporary.write_text(json.dumps(verdicts, indent=2) + "\n")
+    into_document("fitness", markdown(verdicts))
+    print(markdown(verdicts))
+
+
+def _versions(codec, archive: latents.Latents, facts: pd.DataFrame, listeners) -> groups.Versions:
+    """Each clip of `facts` as it is, nearly copied, with its moments shuffled and with random phases, as heard."""
+    rows = dict(zip(facts["clip_id"], facts.index, strict=True))
+    found = {name: [None] * len(rows) for name in ("real", "near_copy", "shuffled", "phase_randomised")}
+    order = {clip_id: place for place, clip_id in enumerate(rows)}
+    for clip_id, audio in track(clips.read(paths.CLIPS), "known groups", len(archive)):
+        if clip_id not in rows:
+            continue
+        draw = numpy_generator(0, "surrogates", clip_id)
+        real = archive.latents[rows[clip_id]]
+        shuffled = torch.from_numpy(validity.shuffled(real.numpy(), draw))
+        noise = torch.from_numpy(validity.phase_randomised(audio, draw).astype(np.float32))
+        with torch.no_grad():
+            steady = codec.encode(noise[None])[0]
+        made = {
+            "real": clip_features.hear(codec, real, listeners),
+            "near_copy": clip_features.hear(codec, torch.from_numpy(validity.near_copy(real.numpy(), draw)), listeners),
+            "shuffled": clip_features.hear(codec, shuffled, {}),
+            "phase_randomised": clip_features.hear(codec, steady, listeners),
+        }
+        for name, clip in made.items():
+            found[name][order[clip_id]] = clip
+    return found
+
+
+def _alike(tables: dict) -> list[pd.DataFrame]:
+    """Groups within which any two values differ by noise alone: clips of one class, or sets of different clips."""
+    if "distinct_duplicated" in tables:
+        return [tables["distinct_duplicated"][1]]
+    return list(tables["contrast_flat"][1:])
+
+
+def _verdict(metric: str, claim: validity.Claim, tables: dict, alike: list[pd.DataFrame]) -> dict:
+    effects, counts = {}, {}
+    for name in claim.pairs:
+        pair, high, low = tables[name]
+        effects[name] = validity.effect(high[metric].to_numpy(), low[metric].to_numpy(), paired=pair.paired)
+        counts[name] = [len(high), len(low)]
+    fit, reason = validity.judge(claim, effects)
+    gaps = [abs(a - b) for table in alike for a, b in combinations(table[metric], 2)]
+    return {
+        "fit": fit,
+        "reason": reason,
+        "direction": claim.direction,
+        "effects": effects,
+        "noise_floor": float(f"{np.median(gaps):.4g}"),
+        "counts": counts,
+    }
+
+
+def markdown(verdicts: dict) -> str:
+    lines = ["| metric | Cliff's delta by pair, 95 % | noise floor | fit |", "| --- | --- | --- | --- |"]
+    for metric, verdict in verdicts.items():
+        deltas = "; ".join(
+            f"{pair} {one['delta']:+.2f} ({one['low']:+.2f}, {one['high']:+.2f})"
+            for pair, one in verdict["effects"].items()
+        )
+        lines.append(f"| `{metric}` | {deltas} | {verdict['noise_floor']} | {'yes' if verdict['fit'] else '**no**'} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,63 @@
+"""Stage `between_seeds`: how far apart the training seeds' samples are; reads what `evaluate` heard of each seed's."""
+
+from itertools import combinations
+
+from eisbach.pipeline.command import run
+
+
+def main() -> None:
+    import numpy as np
+    import pandas as pd
+
+    from eisbach.metrics import between_seeds
+    from eisbach.pipeline import outcomes, paths, tables
+    from eisbach.pipeline.params import load
+
+    params = load()
+    seeds, arms = params.seeds, list(params.finetune.arms)
+    regime = tables.read(paths.EVALUATION / str(seeds[0]) / "outcomes.parquet")["regime"].iat[0]
+    compared = {}
+    for arm in arms:
+        heard = {seed: between_seeds.load(paths.EVALUATION / str(seed) / between_seeds.FILE, arm) for seed in seeds}
+        for one, other in combinations(seeds, 2):
+            compared[arm, one, other] = between_seeds.compare(heard[one], heard[other])
+    results = [
+        outcomes.rows(
+            compared[arm, one, other],
+            regime=regime,
+            arm=arm,
+            lam=params.finetune.lam(arm),
+            adapter=params.finetune.adapter,
+            optimizer="adamw",
+            run="short",
+            seed=one,  # the block's name
+        )
+        for arm in arms
+        for one, other in between_seeds.blocks(seeds)
+    ]
+    tables.write(paths.BETWEEN_SEEDS, outcomes.joined([pd.DataFrame(columns=outcomes.COLUMNS), *results]))
+
+    def described(metric: str, arm: str, reference: str = "") -> dict[str, float]:
+        pairs = np.full((len(seeds), len(seeds)), np.nan)
+        for (row, one), (column, other) in combinations(enumerate(seeds), 2):
+            pairs[row, column] = compared[arm, one, other][metric]
+            pairs[row, column] -= compared[reference, one, other][metric] if reference else 0
+            pairs[column, row] = pairs[row, column]
+        found = zip(("mean", "low", "high"), between_seeds.jackknife(pairs), strict=True)
+        return {name: value for name, value in found if not np.isnan(value)}
+
+    metrics = next(iter(compared.values()), {})
+    tables.write_metrics(
+        paths.METRICS / "between_seeds.json",
+        {
+            metric: {
+                "by_arm": {arm: described(metric, arm) for arm in arms},
+                f"minus_{arms[0]}": {arm: described(metric, arm, arms[0]) for arm in arms[1:]},
+            }
+            for metric in metrics
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,77 @@
+"""Stage `finetune@seed`: the adapters of all arms of one seed, trained side by side; resumes."""
+
+import sys
+
+from eisbach.pipeline.command import run
+
+
+def main() -> None:
+    import shutil
+    from dataclasses import replace
+    from functools import partial
+    from itertools import chain
+
+    import pandas as pd
+    from accelerate import PartialState
+
+    from eisbach import weighting
+    from eisbach.adapters.paired import compile_blocks
+    from eisbach.data import latents
+    from eisbach.pipeline import paths, tables
+    from eisbach.pipeline.params import load
+    from eisbach.pipeline.progress import track
+    from eisbach.pipeline.stages import loading
+    from eisbach.training import loggers, previews, validation
+    from eisbach.training.loop import finetune, followed
+    from eisbach.training.processes import gathered, share
+
+    seed = int(sys.argv[1])
+    params = load()
+    processes = PartialState(cpu=params.model.device == "cpu")  # one, unless `accelerate launch` started more
+    index, count = processes.process_index, processes.num_processes
+    every = params.finetune.arms
+    weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in every.items()}
+    mine = share(weightings, followed(weightings, params.finetune), index, count)
+    settings = replace(params.finetune, arms={arm: every[arm] for arm in mine})
+    model, adapters = loading.arms(replace(params, finetune=settings), seed)
+    if settings.compile:
+        compile_blocks(adapters.dit)
+    archive = latents.load(paths.ARCHIVE)
+    data, heldout = archive.split("finetune"), archive.split("heldout")
+    own = f"{seed}" if count == 1 else f"{seed}-{index + 1}of{count}"
+    state, heard = paths.CHECKPOINTS / f"finetune-{own}.safetensors", paths.CHECKPOINTS / f"previews-{seed}"
+    if not state.exists():
+        for arm in mine:
+            shutil.rmtree(heard / arm, ignore_errors=True)  # of another run
+    preview = partial(previews.write, model, adapters, heldout, settings, params.generate, heard)
+    chosen = {arm: weightings[arm] for arm in mine}
+    training = finetune(model, adapters, chosen, data, settings, seed, state, heldout, preview)
+    logged = loggers.logged(training, settings.loggers, paths.CHECKPOINTS / f"logs-{own}")
+    by_step = zip(*[logged] * len(mine), strict=True)  # for the bar: steps, steps a second
+    records = list(chain.from_iterable(track(by_step, f"finetune seed {own}", settings.steps)))
+    folder = paths.ADAPTERS / str(seed)
+    for arm in mine:
+        adapters.save(arm, folder / arm)
+    told = {"telemetry": gathered(pd.concat([_rows(record) for record in records]), "step", every)}
+    if settings.validate_every:
+        table = validation.table(records, validation.clips(heldout, settings))
+        told["validation"] = gathered(table, "steps", every)
+    if processes.is_main_process:
+        for name, table in told.items():
+            tables.write(folder / f"{name}.parquet", table.assign(seed=seed, regime=model.regime))
+    processes.wait_for_everyone()
+    state.unlink()  # last: killed before this line, the same command finds a finished run and writes it out again
+
+
+def _rows(record: dict):
+    """One row per sample of a step."""
+    import pandas as pd
+
+    columns = {name: value for name, value in record.items() if name != "validation"}
+    return pd.DataFrame(
+        {name: value.tolist() if hasattr(value, "tolist") else value for name, value in columns.items()}
+    )
+
+
+if __name__ == "__main__":
+    run(main)

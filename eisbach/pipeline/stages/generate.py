@@ -1,0 +1,58 @@
+"""Stage `generate@seed`: the same prompts and noises through every arm of one seed; one of each prompt as FLAC."""
+
+import sys
+
+from eisbach.pipeline.command import run
+
+
+def main() -> None:
+    import pandas as pd
+    import soundfile
+    import torch
+    from safetensors.torch import save_file
+
+    from eisbach.data import latents
+    from eisbach.files import replacing
+    from eisbach.inference.generate import generate, prompts
+    from eisbach.pipeline import paths, tables
+    from eisbach.pipeline.params import load
+    from eisbach.pipeline.progress import track
+    from eisbach.pipeline.stages import loading
+    from eisbach.pipeline.threads import thread_map
+    from eisbach.seeds import derive
+
+    seed = int(sys.argv[1])
+    params = load()
+    settings = params.generate
+    model, adapters = loading.arms(params, seed)
+    asked = prompts(latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
+    noise_seed = derive(settings.noise_seed, "generate", seed)  # each seed its own, or all would share one luck
+    samples, rows = {}, []
+    with replacing(paths.SAMPLES / str(seed)) as folder:
+        folder.mkdir()
+        arms = loading.trained(params)
+        for arm in track(arms, f"generate seed {seed}", len(arms)):
+            with loading.wearing(adapters, arm, params, seed):
+                made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
+            samples[arm] = made
+            decoded = thread_map(torch.no_grad()(model.pretransform.decode), made[:, :1])
+            for place, (clip, audio) in enumerate(zip(asked.clips.itertuples(), decoded, strict=True)):
+                name = f"{arm}-{place:02d}.flac"
+                heard = audio[0, :1] if torch.equal(audio[0, 0], audio[0, 1]) else audio[0]
+                soundfile.write(folder / name, heard.T.clamp(-1, 1).numpy(), model.sample_rate)
+                rows.append(
+                    {
+                        "arm": arm,
+                        "prompt": place,
+                        "clip_id": clip.clip_id,
+                        "caption": clip.caption,
+                        "contrast": clip.contrast,
+                        "file": name,
+                    }
+                )
+        save_file(samples, folder / "samples.safetensors")
+        tables.write(folder / "samples.parquet", pd.DataFrame(rows).assign(seed=seed, regime=model.regime))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,15 @@
+"""Stage `prepare`: the corpus that params.yaml names -> clips with captions, and what became of every source."""
+
+from eisbach.pipeline.command import run
+
+
+def main() -> None:
+    from eisbach.data import corpus
+    from eisbach.pipeline import paths
+    from eisbach.pipeline.params import load
+
+    corpus.prepare(load().prepare, paths.MANIFEST.parent)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,48 @@
+"""Stage `reference`: real clips as embedders and structure metrics hear them, once for all arms and seeds."""
+
+from eisbach.pipeline.command import run
+
+
+def main() -> None:
+    import numpy as np
+
+    from eisbach.data import latents
+    from eisbach.inference import evaluate
+    from eisbach.metrics import alignment, clip_features
+    from eisbach.metrics.embedders import clap
+    from eisbach.pipeline import paths, tables
+    from eisbach.pipeline.params import load
+    from eisbach.pipeline.progress import track
+    from eisbach.pipeline.stages import loading
+
+    params = load()
+    settings = params.evaluate
+    codec = loading.base(params).pretransform
+    archive = evaluate.compared(latents.load(paths.ARCHIVE))
+    listeners = clip_features.embedders(settings.embedders, clap.Clap(settings.clap) if settings.clap else None)
+    clips = track(clip_features.cut(archive.latents, archive.mask), "reference", len(archive))
+    heard = [clip_features.hear(codec, clip, listeners) for clip in clips]
+
+    split = archive.clips["split"].to_numpy()
+    training, heldout = np.flatnonzero(split == "finetune"), np.flatnonzero(split == "heldout")
+    scale = clip_features.fit([heard[row] for row in training], settings.similarity)
+    vectors = {name: np.stack([clip.vectors[name] for clip in heard]) for name in listeners}
+    vectors["codec"] = np.stack([clip_features.codec_vector(clip.sound, scale) for clip in heard])
+    clip_features.save(paths.REFERENCE, vectors, scale)
+
+    measured = [clip_features.measure(heard[row], scale) for row in heldout]
+    captions, ceilings = archive.pooled.double().numpy(), {}
+    for name, probe in evaluate.real(archive, vectors, scale, settings.embedders).probes.items():
+        matched, mismatched = alignment.scores(probe, vectors[name][heldout], captions[heldout])
+        ceilings[name] = {"matched": matched, "mismatched": mismatched}
+    tables.write_metrics(
+        paths.METRICS / "reference.json",
+        {
+            "heldout_means": {name: float(np.mean([row[name] for row in measured])) for name in measured[0]},
+            "alignment_ceiling": ceilings,
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main)

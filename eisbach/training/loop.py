@@ -1,0 +1,262 @@
+"""The paired training loop: all arms of one seed see the same clips, noise, t and conditioning dropout.
+
+A generator of records; the caller owns logging and stopping. Killed at any point and started again with the same
+arguments, it ends with the same bits.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from eisbach import flow
+from eisbach.adapters.paired import PairedAdapters
+from eisbach.data.latents import Latents
+from eisbach.errors import UserError
+from eisbach.models.velocity import conditions
+from eisbach.objective import objective, per_sample_loss
+from eisbach.pipeline.params import Finetune
+from eisbach.pipeline.threads import thread_map
+from eisbach.training import resume, validation
+from eisbach.training.draws import Draw, draw
+from eisbach.weighting import Weighting
+
+INERT = 1e-6  # of the base's norm: an adapter that moved less has not learned
+
+
+def finetune(
+    model: nn.Module,
+    adapters: PairedAdapters,
+    weightings: Mapping[str, Weighting],
+    data: Latents,
+    settings: Finetune,
+    seed: int,
+    path: Path | None = None,
+    heldout: Latents | None = None,
+    preview: Callable[[int], None] | None = None,
+) -> Iterator[dict]:
+    """Train the adapter of every arm in `weightings` in place; yield one record per (step, arm).
+
+    A record has `step`, `arm`, `objective` (the scalar that the optimiser saw), `grad_norm` (of the adapter, before
+    clipping), and for each sample `clip_id`, `t` and the telemetry of `eisbach.objective`, [B] each.
+
+    Every `settings.validate_every` steps, and after the last, a record also has `validation`: the losses [10, N] of
+    `eisbach.training.validation` on clips of `heldout`, which that needs. Every `settings.preview_every` steps, and
+    after the last, `preview` is called with the number of steps done.
+
+    With `path` the state is kept there every `settings.save_every` steps and at the end; a run that finds one there
+    yields the records of the steps that are done, as they were, and continues. The caller removes the file.
+    Raises UserError when that file belongs to other settings, data or base, and, naming arm, step and clips, when a
+    loss or a gradient is not finite: no optimiser has moved in that step.
+    """
+    leaders = followed(weightings, settings)
+    optimizers = {arm: _optimizer(adapters, arm, weightings[arm], settings) for arm in weightings}
+    watched = validation.clips(heldout, settings) if settings.validate_every else None
+    config = resume.config(adapters.dit, data, settings, weightings, seed, watched)
+    run = resume.Run(adapters, weightings, optimizers, config)
+    waves = passes(weightings, leaders, settings.arms_per_pass, _cores(adapters.dit))
+    first = 0 if path is None else run.restore(path)
+    yield from run.records(data, settings, seed)
+    if first == 0:
+        calibrate(model, adapters, weightings, leaders, data, settings, seed)
+    for step in range(first, settings.steps):
+        shared = draw(data, settings, seed, step)
+        gradients = partial(_gradients, model, adapters, weightings, leaders, shared, settings, step)
+        found = {}
+        for wave in waves:
+            for some in thread_map(gradients, wave, len(waves[0])):  # as many cores for every arm: equal rounding
+                found |= some
+        records = {arm: found[arm] for arm in weightings}
+        for arm, record in records.items():
+            record["grad_norm"] = _checked_norm(adapters, arm, weightings[arm], settings.clip_norm, record)
+        for optimizer in optimizers.values():
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if _due(settings.validate_every, step, settings):
+            look = partial(validation.losses, model, adapters, watched)
+            losses = thread_map(look, weightings, len(waves[0]))
+            for arm, own in zip(weightings, losses, strict=True):
+                records[arm]["validation"] = own
+        if _due(settings.preview_every, step, settings):  # before the state is saved: a killed run misses none
+            preview(step + 1)
+        run.add([records[arm] for arm in weightings])
+        if path is not None and _due(settings.save_every, step, settings):
+            run.save(path, step + 1)
+        yield from (records[arm] for arm in weightings)
+    _warn_of_inert(adapters, weightings)
+
+
+def _due(every: int, step: int, settings: Finetune) -> bool:
+    return every > 0 and ((step + 1) % every == 0 or step + 1 == settings.steps)
+
+
+def passes(
+    weightings: Mapping[str, Weighting], leaders: Mapping[str, str], size: int, cores: int
+) -> list[list[tuple[str, ...]]]:
+    """The arms in groups that share a pass over the base, and the groups in waves: what is in a wave runs side by side.
+
+    Groups hold at most `size` arms (0: any number) and are as many as keep `cores` busy. Arms that replay another's
+    factors of the same step come in the second wave.
+    """
+    live = [arm for arm in leaders if not hasattr(weightings[arm], "frozen")]
+    waves = []
+    for arms in ([arm for arm in weightings if arm not in live], live):
+        count = max(min(cores, len(arms)), -(-len(arms) // (size or len(weightings))))
+        waves.append([tuple(arms[place::count]) for place in range(count)])
+    return waves
+
+
+def _cores(dit: nn.Module) -> int:
+    """How many passes run side by side: one a core, or one where another device does the work."""
+    return torch.get_num_threads() if next(dit.parameters()).device.type == "cpu" else 1
+
+
+def followed(weightings: Mapping[str, Weighting], settings: Finetune) -> dict[str, str]:
+    """Arm -> the arm it follows, for those that replay another's factors. Raises UserError when that is none."""
+    found = {}
+    for arm, weighting in weightings.items():
+        if not hasattr(weighting, "calibrate"):
+            continue
+        leader = settings.arms[arm].follows
+        if leader not in weightings or hasattr(weightings[leader], "calibrate"):
+            raise UserError(
+                f"finetune.arms.{arm} replays the arm '{leader}', which is not among the arms that it can replay; "
+                f"name one as finetune.arms.{arm}.follows in params.yaml"
+            )
+        found[arm] = leader
+    return found
+
+
+def calibrate(
+    model: nn.Module,
+    adapters: PairedAdapters,
+    weightings: Mapping[str, Weighting],
+    leaders: Mapping[str, str],
+    data: Latents,
+    settings: Finetune,
+    seed: int,
+) -> None:
+    """Freeze `constant` and `timestep` beforehand: on the factors that the arm they follow would give the base model,
+    at the draws of the first `calibration_steps` steps of this seed. Nothing is trained.
+    """
+    frozen = {arm: leader for arm, leader in leaders.items() if hasattr(weightings[arm], "frozen")}
+    if not frozen:
+        return
+    adapters.activate(next(iter(weightings)))  # untrained: the base's output
+    for step in range(min(settings.calibration_steps, settings.steps)):
+        shared = draw(data, settings, seed, step)
+        with torch.no_grad():
+            (output,), target = _velocities(model, shared)
+            for arm, leader in frozen.items():
+                factor = weightings[leader](
+                    output, target, shared.t, shared.mask, clean=shared.clips.latents, step=step
+                )
+                weightings[arm].calibrate(factor, shared.t, step)
+
+
+def _velocities(model: nn.Module, shared: Draw, arms: int = 1, *, checkpointing: bool = False) -> tuple[Tensor, Tensor]:
+    """The velocities `[arms, B, C, T]` of the stacked active arms at a draw, and the target `[B, C, T]`.
+
+    Conditions are embedded once, for B rows, then repeated: the embedder's product would round by the number of rows.
+    """
+    clips, data = shared.clips, shared.clips.latents
+    inputs = conditions(
+        model, clips, data.shape[-1], dropped=shared.dropped, kept=shared.kept, data=data, valid=shared.valid
+    )
+    inputs = {name: _repeated(value, arms) if isinstance(value, Tensor) else value for name, value in inputs.items()}
+    noisy = _repeated(flow.interpolate(data, shared.noise, shared.t), arms)
+    output = model.model(noisy, _repeated(shared.t, arms), **inputs, use_checkpointing=checkpointing)
+    return output.unflatten(0, (arms, -1)), flow.velocity(data, shared.noise)
+
+
+def _repeated(tensor: Tensor, count: int) -> Tensor:
+    return tensor.repeat(count, *[1] * (tensor.dim() - 1))
+
+
+def _gradients(
+    model: nn.Module,
+    adapters: PairedAdapters,
+    weightings: Mapping[str, Weighting],
+    leaders: Mapping[str, str],
+    shared: Draw,
+    settings: Finetune,
+    step: int,
+    arms: tuple[str, ...],
+) -> dict[str, dict]:
+    """One pass of `arms` over the base: their gradients, and a record of each."""
+    adapters.activate(*arms)
+    outputs, target = _velocities(model, shared, len(arms), checkpointing=settings.checkpointing)
+    names = shared.clips.clips["clip_id"].tolist()
+    totals, records = [], {}
+    for arm, own in zip(arms, outputs.unbind(0), strict=True):
+        total, telemetry = objective(
+            own, target, shared.t, shared.mask, weightings[arm], clean=shared.clips.latents, step=step
+        )
+        if settings.context_loss:
+            total = total + settings.context_loss * per_sample_loss(own, target, shared.valid & shared.kept).mean()
+        records[arm] = {
+            "step": step,
+            "arm": arm,
+            "clip_id": names,
+            "objective": total.item(),
+            "t": shared.t,
+            **telemetry,
+        }
+        if not torch.isfinite(total):
+            raise UserError(_refusal("loss", total.item(), records[arm]))
+        totals.append(total)
+        for follower, leader in leaders.items():
+            if leader == arm and not hasattr(weightings[follower], "frozen"):
+                weightings[follower].calibrate(telemetry["factor"], shared.t, step)
+    torch.stack(totals).sum().backward()
+    return records
+
+
+def _optimizer(adapters: PairedAdapters, arm: str, weighting: Weighting, settings: Finetune) -> torch.optim.AdamW:
+    """AdamW on the adapter; a weighting's own parameters join without decay."""
+    groups = [{"params": list(adapters.parameters(arm).values()), "weight_decay": settings.weight_decay}]
+    if own := _own_parameters(weighting):
+        groups.append({"params": own, "weight_decay": 0.0})
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
+
+
+def _own_parameters(weighting: Weighting) -> list[nn.Parameter]:
+    return list(weighting.parameters()) if isinstance(weighting, nn.Module) else []
+
+
+def _checked_norm(adapters: PairedAdapters, arm: str, weighting: Weighting, clip_norm: float, record: dict) -> float:
+    """The norm of an arm's gradient; above `clip_norm` (0: never) the gradient is scaled down to it.
+
+    Raises UserError when it is not finite, also that of the weighting's own parameters.
+    """
+    parameters = list(adapters.parameters(arm).values())
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters])
+    own = nn.utils.get_total_norm([parameter.grad for parameter in _own_parameters(weighting)])
+    if not torch.isfinite(norm + own):
+        raise UserError(_refusal("gradient", (norm + own).item(), record))
+    if clip_norm:
+        nn.utils.clip_grads_with_norm_(parameters, clip_norm, norm)
+    return norm.item()
+
+
+def _refusal(what: str, value: float, record: dict) -> str:
+    per_sample = record["loss"] * record["factor"]
+    broken = [name for name, loss in zip(record["clip_id"], per_sample, strict=True) if not torch.isfinite(loss)]
+    return (
+        f"the {what} of arm '{record['arm']}' at step {record['step']} is {value} "
+        f"on clips {', '.join(broken or record['clip_id'])}; lower finetune.lr in params.yaml or remove the clips"
+    )
+
+
+def _warn_of_inert(adapters: PairedAdapters, weightings: Mapping[str, Weighting]) -> None:
+    base = sum(layer.weight.square().sum().item() for layer in adapters.layers.values()) ** 0.5
+    for arm in weightings:
+        if (norm := adapters.delta_norm(arm)) <= INERT * base:
+            warnings.warn(
+                f"the adapter of arm '{arm}' is inert: its change of the weights has norm {norm:.3g}, "
+                f"theirs is {base:.3g}; an untrained base passes no gradient to it",
+                stacklevel=2,
+            )

@@ -1,0 +1,41 @@
+"""What the arms sound like while they train: the same prompts from the same noise every time."""
+
+from pathlib import Path
+
+import soundfile
+import torch
+from torch import nn
+
+from eisbach.adapters.merged import merged
+from eisbach.adapters.paired import PairedAdapters
+from eisbach.data.latents import Latents
+from eisbach.files import replacing
+from eisbach.inference.generate import generate, prompts
+from eisbach.pipeline.params import Finetune, Generate
+from eisbach.seeds import derive
+
+
+def write(
+    model: nn.Module,
+    adapters: PairedAdapters,
+    heldout: Latents,
+    settings: Finetune,
+    sampling: Generate,
+    folder: Path,
+    steps: int,
+) -> None:
+    """One FLAC per arm and prompt, `<arm>/<steps done>-<prompt>.flac`, each written whole or not at all.
+
+    Prompts are `preview_prompts` held-out captions, evenly spaced over contrast; sampling is that of `generate`.
+    """
+    asked = prompts(heldout, settings.preview_prompts)
+    noise_seed = derive(sampling.noise_seed, "preview")
+    for arm in adapters.arms:
+        with merged(adapters, arm):
+            made = generate(model, asked, 1, sampling.steps, sampling.cfg_scale, noise_seed)
+        for place, latents in enumerate(made):
+            with torch.no_grad():
+                audio = model.pretransform.decode(latents)[0]
+            with replacing(folder / arm / f"{steps:06d}-{place:02d}.flac") as temporary:
+                samples = audio.T.clamp(-1, 1).numpy()
+                soundfile.write(temporary, samples, model.sample_rate, format="FLAC")

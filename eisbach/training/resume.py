@@ -1,0 +1,125 @@
+"""What a paired run must remember to go on as if it had never stopped.
+
+The draws are functions of (seed, step), so the step stands for the position in the data and for every generator.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from eisbach.adapters.paired import PairedAdapters
+from eisbach.data.latents import Latents
+from eisbach.pipeline.params import Finetune
+from eisbach.training import checkpoint
+from eisbach.weighting import Weighting
+
+
+def config(
+    dit: nn.Module,
+    data: Latents,
+    settings: Finetune,
+    weightings: Mapping[str, Weighting],
+    seed: int,
+    validation: Latents | None = None,
+) -> dict[str, object]:
+    """All that a run's result depends on; the frozen base and the clips as fingerprints."""
+    chosen = asdict(settings) | {"seed": seed, "arms": list(weightings)}
+    for key in ("arms_per_pass", "save_every", "preview_every", "preview_prompts", "loggers"):
+        del chosen[key]  # no result depends on it
+    for name, arm in settings.arms.items():
+        if name in weightings:
+            chosen[f"arms.{name}"] = asdict(arm)
+    chosen["base"] = fingerprint(value for name, value in dit.state_dict().items() if ".lora_" not in name)
+    chosen["data"] = fingerprint([data.latents, data.mask, data.states, data.token_mask])
+    if validation is not None:
+        clips = [validation.latents, validation.mask, validation.states, validation.token_mask]
+        chosen["validation"] = fingerprint(clips)
+    return chosen
+
+
+def fingerprint(tensors) -> str:
+    """Of the bytes of `tensors`, in their order: 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
+class Run:
+    """The tensors of a run by name: adapters, optimisers, weightings with a state, and the records so far."""
+
+    def __init__(
+        self,
+        adapters: PairedAdapters,
+        weightings: Mapping[str, Weighting],
+        optimizers: Mapping[str, torch.optim.Optimizer],
+        settings: dict[str, object],
+    ):
+        self.adapters, self.weightings, self.optimizers, self.settings = adapters, weightings, optimizers, settings
+        self.history: dict[str, list[Tensor]] = {}
+        self.validations: dict[str, Tensor] = {}  # "<step>.<arm>": at some steps only
+
+    def add(self, records: list[dict]) -> None:
+        """Remember the records of one step, in the order of the arms."""
+        for record in records:
+            if "validation" in record:
+                self.validations[f"{record['step']}.{record['arm']}"] = record["validation"]
+            for key, value in record.items():
+                if key not in ("step", "arm", "clip_id", "validation"):
+                    self.history.setdefault(key, []).append(torch.as_tensor(value, dtype=_dtype(value)))
+
+    def records(self, data: Latents, settings: Finetune, seed: int) -> Iterator[dict]:
+        """The remembered records, as they were."""
+        arms = list(self.weightings)
+        for place in range(len(next(iter(self.history.values()), []))):
+            step, arm = divmod(place, len(arms))
+            names = data.batch(settings.batch, seed, step).clips["clip_id"].tolist()
+            values = {key: column[place] for key, column in self.history.items()}
+            validation = self.validations.get(f"{step}.{arms[arm]}")
+            yield {
+                "step": step,
+                "arm": arms[arm],
+                "clip_id": names,
+                **{key: value if value.dim() else value.item() for key, value in values.items()},
+                **({} if validation is None else {"validation": validation}),
+            }
+
+    def save(self, path: Path, step: int) -> None:
+        """The state after `step` steps, written whole or not at all."""
+        tensors = {f"records.{key}": torch.stack(column) for key, column in self.history.items()}
+        tensors |= {f"validations.{key}": losses for key, losses in self.validations.items()}
+        for arm, weighting in self.weightings.items():
+            tensors |= {f"adapters.{arm}.{name}": tensor for name, tensor in self.adapters.state(arm).items()}
+            tensors |= checkpoint.optimizer_tensors(self.optimizers[arm], f"optimizers.{arm}.")
+            if hasattr(weighting, "state_dict"):
+                tensors |= {f"weightings.{arm}.{name}": tensor for name, tensor in weighting.state_dict().items()}
+        checkpoint.save(path, tensors, {"config": self.settings, "step": step, "columns": list(self.history)})
+
+    def restore(self, path: Path) -> int:
+        """Take up what `save` wrote and return its step, 0 where nothing was saved. Raises UserError for a run of
+        other settings, naming them."""
+        saved = checkpoint.load(path)
+        if saved is None:
+            return 0
+        tensors, facts = saved
+        checkpoint.same_config(facts, self.settings, path)
+        for arm, weighting in self.weightings.items():
+            self.adapters.load_state(arm, _under(tensors, f"adapters.{arm}."), path)
+            checkpoint.restore_optimizer(self.optimizers[arm], tensors, f"optimizers.{arm}.")
+            if hasattr(weighting, "load_state_dict"):
+                weighting.load_state_dict(_under(tensors, f"weightings.{arm}."))
+        self.history = {key: list(tensors[f"records.{key}"].unbind()) for key in facts["columns"]}
+        self.validations = _under(tensors, "validations.")
+        return facts["step"]
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _dtype(value: Tensor | float) -> torch.dtype:
+    return value.dtype if isinstance(value, Tensor) else torch.float64

@@ -1,0 +1,109 @@
+"""A checkpoint in the released layout: the full configuration at small widths, random weights, none of them zero.
+
+Widths that the released parts fix stay: 768 for text, 4096 samples in a latent, 64 for a head.
+"""
+
+import contextlib
+import copy
+import io
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from eisbach.models import config_check
+
+CHANNELS = 8
+TEXT = "t5gemma-b-b-ul2"
+NARROWED = [  # what `small_widths` changes, as model.accept takes it
+    "model.io_channels",
+    "model.pretransform.config.latent_dim",
+    "model.pretransform.config.bottleneck.config.dim",
+    *(
+        f"model.pretransform.config.{side}.config.{key}"
+        for side in ("encoder", "decoder")
+        for key in ("channels", "c_mults", "latent_dim", "transformer_depths", "sinusoidal_blocks")
+    ),
+    *(
+        f"model.diffusion.config.{key}"
+        for key in ("io_channels", "embed_dim", "depth", "num_heads", "local_add_cond_dim", "num_memory_tokens")
+    ),
+]
+
+
+def small_widths() -> dict:
+    config = config_check.known("medium")
+    model = config["model"]
+    model["io_channels"] = CHANNELS
+    codec = model["pretransform"]["config"]
+    codec["latent_dim"] = codec["bottleneck"]["config"]["dim"] = CHANNELS
+    for side in ("encoder", "decoder"):
+        codec[side]["config"] |= {"channels": 64, "c_mults": [1], "latent_dim": CHANNELS, "transformer_depths": [2]}
+        codec[side]["config"]["mask_noise"] = 0.01
+    codec["decoder"]["config"]["sinusoidal_blocks"] = [2]
+    model["diffusion"]["config"] |= {
+        "io_channels": CHANNELS,
+        "local_add_cond_dim": CHANNELS + 1,
+        "num_memory_tokens": 4,
+    }
+    model["diffusion"]["config"] |= {"embed_dim": 128, "depth": 2, "num_heads": 2}
+    model["conditioning"]["configs"][0]["config"]["max_length"] = 256
+    return config
+
+
+def write(folder: Path) -> Path:
+    """`folder` with everything that the hub's repository of a base model has and the loader reads."""
+    folder.mkdir(parents=True)
+    config = small_widths()
+    (folder / "model_config.json").write_text(json.dumps(config, indent=2))
+    write_text_encoder(folder / TEXT)
+    save_file(weights(config), folder / "model.safetensors")
+    return folder
+
+
+def weights(config: dict) -> dict[str, torch.Tensor]:
+    """The state of stable-audio-tools' own model, and the padding that a T5Gemma conditioner adds to it."""
+    from stable_audio_tools.models.factory import create_model_from_config
+
+    config = copy.deepcopy(config)
+    config["model"]["conditioning"]["configs"].pop(0)  # the encoder's weights are no part of the checkpoint
+    with torch.random.fork_rng(), contextlib.redirect_stdout(io.StringIO()):
+        torch.manual_seed(0)
+        state = create_model_from_config(config).state_dict()
+        state["conditioner.conditioners.prompt.padding_embedding"] = torch.randn(768)
+        for name, tensor in state.items():
+            if not name.endswith(("inv_freq", "running_std")):
+                tensor.add_(0.03 * torch.randn_like(tensor))
+    return {name: tensor.contiguous() for name, tensor in state.items()}
+
+
+def write_text_encoder(folder: Path) -> None:
+    """An encoder and a decoder, as T5Gemma's files hold both, in bf16, with a tokenizer of bytes."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, T5GemmaConfig, T5GemmaForConditionalGeneration
+
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    vocabulary = {token: index for index, token in enumerate(special + sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing("<bos> $A", special_tokens=[("<bos>", 2)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", bos_token="<bos>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    half = {
+        "hidden_size": 768,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "intermediate_size": 32,
+        "vocab_size": len(vocabulary),
+        "layer_types": ["sliding_attention", "full_attention"],
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = T5GemmaForConditionalGeneration(
+            T5GemmaConfig(encoder=half, decoder=half | {"num_hidden_layers": 1, "layer_types": ["full_attention"]})
+        )
+    model.bfloat16().save_pretrained(folder)

@@ -1,0 +1,318 @@
+import json
+import pickle
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from stable_audio_tools.models import transformer
+from stable_audio_tools.models.conditioners import T5GemmaConditioner
+from stable_audio_tools.models.factory import create_model_from_config
+
+from eisbach.adapters.merged import merged
+from eisbach.adapters.paired import PairedAdapters
+from eisbach.errors import UserError
+from eisbach.models import hub, released
+from eisbach.models.conditioning import dit_inputs
+from eisbach.seeds import derive
+from tests import checkpoints
+
+PROMPTS = ["two flutes, slow", "a march for brass that grows louder"]
+
+
+@pytest.fixture
+def folder(released_folder, tmp_path):
+    """A copy to break."""
+    return shutil.copytree(released_folder, tmp_path / "base")
+
+
+def load(folder, **given):
+    return released.load(folder, **{"accept": checkpoints.NARROWED} | given)
+
+
+def draws():
+    generator = torch.Generator().manual_seed(3)
+    noisy = torch.randn(2, checkpoints.CHANNELS, 20, generator=generator)
+    return noisy, torch.tensor([0.2, 0.9])
+
+
+def velocity(model, noisy, t):
+    states, mask = model.conditioner.conditioners["prompt"].states(PROMPTS)
+    inputs = dit_inputs(model, states, mask, torch.tensor([3.0, 47.0]), noisy.shape[-1])
+    with torch.no_grad():
+        return model.model(noisy, t, **inputs, use_checkpointing=False)
+
+
+@pytest.fixture(scope="module")
+def theirs(released_folder):
+    """The same checkpoint as Stability's own factory builds and loads it."""
+    config = checkpoints.small_widths()
+    encoder = config["model"]["conditioning"]["configs"][0]["config"]
+    del encoder["repo_id"]
+    encoder["model_path"] = str(released_folder)
+    model = create_model_from_config(config)
+    model.load_state_dict(load_file(released_folder / hub.WEIGHTS))
+    model.conditioner.conditioners["prompt"].model.float()
+    return model.eval().requires_grad_(False)
+
+
+def test_it_is_the_model_that_stability_s_factory_makes(released_model, theirs):
+    ours = released_model.state_dict()
+    assert ours.keys() == theirs.state_dict().keys()
+    assert all(torch.equal(tensor, ours[name]) for name, tensor in theirs.state_dict().items())
+    assert isinstance(theirs.conditioner.conditioners["prompt"], T5GemmaConditioner)
+    noisy, t = draws()
+    conditions = theirs.conditioner(
+        [{"prompt": text, "seconds_total": seconds} for text, seconds in zip(PROMPTS, (3.0, 47.0), strict=True)], "cpu"
+    )
+    conditions["inpaint_mask"] = [torch.zeros(2, 1, 20)]
+    conditions["inpaint_masked_input"] = [torch.zeros(2, checkpoints.CHANNELS, 20)]
+    with torch.no_grad():
+        wanted = theirs(noisy, t, conditions, use_checkpointing=False)
+    assert torch.equal(velocity(released_model, noisy, t), wanted)
+
+
+def test_the_autoencoder_is_theirs_and_draws_the_same_noise_every_time(released_model, theirs, monkeypatch):
+    monkeypatch.setattr(transformer, "flex_attention_compiled", None)
+    audio = 0.1 * torch.randn(1, 2, 3 * 4096 + 100, generator=torch.Generator().manual_seed(4))
+    padded = torch.nn.functional.pad(audio, (0, 4096 - 100))
+    before = torch.random.get_rng_state()
+    latents = released_model.pretransform.encode(audio)
+    assert latents.shape == (1, checkpoints.CHANNELS, 4)
+    sound = released_model.pretransform.decode(latents)
+    assert sound.shape == (1, 2, 4 * 4096)
+    assert not torch.equal(sound[0, 0], sound[0, 1])
+    assert torch.equal(latents, released_model.pretransform.encode(audio))
+    assert torch.equal(sound, released_model.pretransform.decode(latents))
+    assert torch.equal(before, torch.random.get_rng_state())
+    with torch.no_grad(), torch.random.fork_rng([]):
+        for function, given, ours in (
+            (theirs.pretransform.encode, padded, latents),
+            (theirs.pretransform.decode, latents, sound),
+        ):
+            torch.manual_seed(derive(0, "SAME's noise"))
+            assert torch.equal(function(given), ours)
+            assert not torch.equal(function(given), ours)  # the next draw of the noise that both add
+    assert released_model.pretransform.reconstruct(latents).shape == (1, 128, 16)
+
+
+def within(address, file):
+    """Whether an address of this process lies in a mapping of `file`."""
+    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(str(file))]
+    spans = [[int(end, 16) for end in line[0].split("-")] for line in lines]
+    return any(low <= address < high for low, high in spans)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux tells which addresses are a file's")
+def test_the_file_is_mapped_not_copied_and_never_written(folder):
+    before = (folder / hub.WEIGHTS).read_bytes()
+    model = load(folder)
+    assert all(within(tensor.data_ptr(), folder / hub.WEIGHTS) for tensor in model.parameters() if tensor.numel())
+    adapters = PairedAdapters(model.model.model, ["a"], "dora", 2, 2.0)
+    with torch.no_grad():
+        for parameter in adapters.parameters("a").values():
+            parameter.add_(0.1)
+    noisy, t = draws()
+    plain = velocity(model, noisy, t)
+    with merged(adapters, "a"):
+        assert torch.isfinite(velocity(model, noisy, t)).all()
+    assert torch.equal(velocity(model, noisy, t), plain)
+    assert (folder / hub.WEIGHTS).read_bytes() == before
+
+
+def test_a_narrow_base_gives_nearly_the_same_in_fp32(folder, released_model):
+    model = load(folder, dtype=torch.bfloat16)
+    assert {parameter.dtype for parameter in model.model.parameters()} == {torch.bfloat16}
+    assert {parameter.dtype for parameter in model.pretransform.parameters()} == {torch.float32}
+    noisy, t = draws()
+    output, wanted = velocity(model, noisy, t), velocity(released_model, noisy, t)
+    assert output.dtype == torch.float32
+    assert (output - wanted).norm() < 0.05 * wanted.norm()
+
+
+def test_an_adapter_too_small_for_a_narrow_weight_still_shows(folder):
+    """Half a unit of a bf16 weight's last place is 1/512 of it: folded in, this adapter would be gone."""
+    model = load(folder, dtype=torch.bfloat16)
+    adapters = PairedAdapters(model.model.model, ["a"], "dora", 2, 2.0)
+    noisy, t = draws()
+    base = velocity(model, noisy, t)
+    with torch.no_grad():
+        for layer in adapters.layers.values():
+            layer.lora_magnitude_vector[0].mul_(1 + 1 / 600)
+    with merged(adapters, "a"):
+        assert (velocity(model, noisy, t) - base).norm() > 1e-3 * base.norm()
+
+
+def test_arms_of_a_narrow_base_are_told_apart_in_every_thread(folder):
+    model = load(folder, dtype=torch.bfloat16)
+    adapters = PairedAdapters(model.model.model, ["one", "two"], "dora", 2, 2.0)
+    with torch.no_grad():
+        for arm, scale in (("one", 0.1), ("two", 0.3)):
+            for parameter in adapters.parameters(arm).values():
+                parameter.mul_(1 + scale)
+    noisy, t = draws()
+    with torch.no_grad():
+        found = {}
+        for arm in ("one", "two"):
+            adapters.activate(arm)
+            wanted = velocity(model, noisy, t)
+            with merged(adapters, arm), ThreadPoolExecutor(2) as pool:
+                found[arm] = list(pool.map(lambda _: velocity(model, noisy, t), range(2)))
+            assert all(torch.equal(output, wanted) for output in found[arm])
+    assert not torch.equal(found["one"][0], found["two"][0])
+
+
+def test_only_the_released_size_is_called_medium(released_model):
+    assert released_model.regime == "other"
+
+
+def edited(folder, change):
+    state = load_file(folder / hub.WEIGHTS)
+    change(state)
+    save_file(state, folder / hub.WEIGHTS)
+
+
+FIRST = "model.model.transformer.project_in.weight"
+
+
+def rename(state):
+    state["model.stranger"] = state.pop(FIRST)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda state: state.pop(FIRST), f"'{FIRST}' is missing (1 tensors)"),
+        (rename, f"'{FIRST}' is missing (2 tensors)"),
+        (lambda state: state.update(odd=torch.ones(1)), "'odd' belongs to no part of it"),
+        (lambda state: state.update({FIRST: state[FIRST][:, :3].clone()}), f"'{FIRST}' is (128, 3), not (128, 8)"),
+        (lambda state: state.pop("conditioner.conditioners.prompt.padding_embedding"), "padding_embedding' is missing"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_named(folder, change, said):
+    edited(folder, change)
+    with pytest.raises(UserError) as refusal:
+        load(folder)
+    assert said in str(refusal.value)
+
+
+def test_weights_in_half_precision_are_read(folder, released_model):
+    save_file({name: tensor.half() for name, tensor in load_file(folder / hub.WEIGHTS).items()}, folder / hub.WEIGHTS)
+    model = load(folder)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    torch.testing.assert_close(model.state_dict(), released_model.state_dict(), rtol=1e-3, atol=1e-3)
+
+
+def replace_by_pickle(folder):
+    (folder / hub.WEIGHTS).write_bytes(pickle.dumps({"state_dict": {}}))
+
+
+def leave_only_a_pickle(folder):
+    (folder / hub.WEIGHTS).rename(folder / "model.ckpt")
+
+
+def cut_short(folder):
+    content = (folder / hub.WEIGHTS).read_bytes()
+    (folder / hub.WEIGHTS).write_bytes(content[: len(content) // 2])
+
+
+def spoil_config(folder):
+    (folder / hub.CONFIG).write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (replace_by_pickle, "is no safetensors file"),
+        (leave_only_a_pickle, "model.ckpt is a pickle, which could run anything when opened"),
+        (cut_short, "is no safetensors file"),
+        (spoil_config, "is not a model's configuration"),
+        (lambda folder: (folder / hub.CONFIG).write_text("[]"), "is not a model's configuration"),
+        (lambda folder: (folder / hub.CONFIG).write_text('{"model": 3}'), "'model' is no object"),
+        (lambda folder: (folder / hub.CONFIG).unlink(), "model_config.json is missing"),
+        (lambda folder: (folder / hub.WEIGHTS).unlink(), "model.safetensors is missing"),
+    ],
+)
+def test_a_broken_checkpoint_is_refused_in_one_sentence(folder, break_it, said):
+    break_it(folder)
+    with pytest.raises(UserError) as refusal:
+        load(folder)
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_drift_is_refused_before_a_weight_is_read(folder):
+    (folder / hub.WEIGHTS).write_bytes(b"")
+    with pytest.raises(UserError, match=r"model\.diffusion\.config\.embed_dim' is 128, not 1536"):
+        load(folder, accept=())
+
+
+def test_a_known_configuration_that_cannot_be_built_is_said(folder):
+    config = json.loads((folder / hub.CONFIG).read_text())
+    config["model"]["diffusion"]["config"]["timestep_cond_type"] = "input_concat"
+    (folder / hub.CONFIG).write_text(json.dumps(config))
+    with pytest.raises(UserError, match="stable-audio-tools cannot build the model"):
+        load(folder, accept=[*checkpoints.NARROWED, "model.diffusion.config.timestep_cond_type"])
+
+
+def test_a_hash_is_checked_when_it_is_given(folder):
+    right = hub.sha256(folder / hub.WEIGHTS)
+    load(folder, sha256=right)
+    with pytest.raises(UserError, match=f"has the SHA-256 {right}, and 00 is asked for"):
+        load(folder, sha256="00")
+
+
+def text_encoder(folder, **settings):
+    from eisbach.models.t5gemma import T5Gemma
+
+    given = {"subfolder": checkpoints.TEXT, "repo_id": "nobody/nothing", "max_length": 16, "padding_mode": "learned"}
+    return T5Gemma(768, given | settings, hub.Place(str(folder)))
+
+
+def test_the_text_encoder_comes_from_beside_the_checkpoint_else_from_where_the_configuration_says(folder, tmp_path):
+    states, mask = text_encoder(folder).states(["a b"])
+    assert states.shape == (1, 16, 768)
+    assert mask.sum() == len("a b") + 1  # and <bos>
+    shutil.move(folder / checkpoints.TEXT, tmp_path / "elsewhere" / checkpoints.TEXT)
+    moved, _ = text_encoder(folder, model_path=str(tmp_path / "elsewhere")).states(["a b"])
+    assert torch.equal(states, moved)
+
+
+def narrow(folder):
+    path = folder / checkpoints.TEXT / "config.json"
+    config = json.loads(path.read_text())
+    config["encoder"]["hidden_size"] = 512
+    path.write_text(json.dumps(config))
+
+
+def without_a_layer(folder):
+    path = folder / checkpoints.TEXT / hub.WEIGHTS
+    state = load_file(path)
+    save_file({name: t for name, t in state.items() if "encoder.layers.1.mlp" not in name}, path, {"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (narrow, "states of 512 numbers, not 768"),
+        (without_a_layer, "tensors are missing"),
+        (lambda folder: (folder / checkpoints.TEXT / hub.WEIGHTS).write_bytes(b"x"), "holds no T5Gemma"),
+        (lambda folder: (folder / checkpoints.TEXT / "tokenizer.json").write_text("{}"), "holds no T5Gemma"),
+        (lambda folder: (folder / checkpoints.TEXT / "config.json").write_text("{}"), "holds no T5Gemma"),
+    ],
+)
+def test_a_broken_text_encoder_is_refused_in_one_sentence(folder, break_it, said):
+    break_it(folder)
+    with pytest.raises(UserError) as refusal:
+        text_encoder(folder).states(["a"])
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_text_encoder_that_is_nowhere_is_refused_with_every_place(folder, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    shutil.rmtree(folder / checkpoints.TEXT)
+    with pytest.raises(UserError, match=r"not where the model's configuration says: .*config\.json is missing.*nobody"):
+        text_encoder(folder).states(["a"])
