@@ -1,8 +1,9 @@
 """A released `model_config.json` against the configuration that the project was built for.
 
 `released_configs/*.json` are reconstructions: the released files were never on the machines that this was written
-on. Their tensors agree in number and size with those of the released checkpoints (997 and 685; 2,305,495,793 parameters for
-Medium). `released_configs/defaults.json` has what a file may say or leave out, because the library takes the same.
+on. Their tensors agree in number and size with those of the released checkpoints (997 and 685; 2,305,495,793
+parameters for Medium). `released_configs/defaults.json` lists what a file may state or leave out, because the library
+assumes the same.
 """
 
 import json

@@ -1,14 +1,43 @@
-"""The tidy table of outcomes: one row, one number per (regime, arm, seed, metric). Verdicts are made of it."""
+"""The table of outcomes: one number per regime, arm, optimiser, run, seed and metric. Verdicts are made of it.
+
+This is the only place that lists its columns; the toys, `evaluate`, `between_seeds`, the judge and the report use it.
+"""
+
+from collections.abc import Iterable
 
 import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaError
 
-COLUMNS = ("regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric", "value")
+SCHEMA = pa.DataFrameSchema(
+    {
+        "regime": pa.Column(str),  # the system, such as "small" or "trajectories/c32"
+        "arm": pa.Column(str),
+        "lam": pa.Column("float64", nullable=True),  # NaN where the arm has no lambda
+        "adapter": pa.Column(str),  # "dora", "lora" or, where all weights are trained, "full"
+        "optimizer": pa.Column(str),
+        "run": pa.Column(str),  # "short", "converged" or, where nothing is trained, ""
+        "seed": pa.Column("int64"),
+        "metric": pa.Column(str),
+        "value": pa.Column("float64"),
+    },
+    strict=True,
+    ordered=True,
+)
+COLUMNS = tuple(SCHEMA.columns)
+KEY = COLUMNS[:-1]  # identifies an observation
+MODEL = KEY[:-1]  # identifies a trained model: the leading columns of the toys' other tables
+
+
+def empty() -> pd.DataFrame:
+    """A table without rows, with the columns in order."""
+    return pd.DataFrame(columns=list(COLUMNS))
 
 
 def rows(values: dict[str, float], **label: object) -> pd.DataFrame:
-    """A row per metric; `label` holds all other columns. `lam` is NaN where an arm has none.
+    """One row per metric of `values`; `label` holds all other columns. `lam` is NaN where an arm has none.
 
-    A metric that is NaN is not defined here, for want of a class or of a second sample, and has no row.
+    A metric that is NaN is undefined (no clip of a class, a single sample) and gets no row.
     Raises ValueError when a column is missing.
     """
     table = pd.DataFrame({"metric": list(values), "value": pd.Series(list(values.values()), dtype="float64")})
@@ -18,11 +47,21 @@ def rows(values: dict[str, float], **label: object) -> pd.DataFrame:
     return table.dropna(subset="value").astype({"lam": "float64", "seed": "int64"})[list(COLUMNS)]
 
 
-def joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """One table. Raises ValueError naming the first observation that stands twice."""
-    table = pd.concat(tables, ignore_index=True)
-    twice = table.duplicated([name for name in COLUMNS if name != "value"])
-    if twice.any():
-        first = table[twice].iloc[0]
-        raise ValueError(f"{first['metric']} of arm {first['arm']}, seed {first['seed']} stands twice")
-    return table
+def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """All `tables` as one checked table. Raises ValueError naming the first duplicate row, and for a wrong column."""
+    table = pd.concat(list(tables), ignore_index=True)
+    duplicate = table[table.duplicated(list(KEY))]
+    if len(duplicate):
+        first = duplicate.iloc[0]
+        raise ValueError(f"duplicate row: {first['metric']} of arm {first['arm']}, seed {first['seed']}")
+    return check(table)
+
+
+def check(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` itself. Raises ValueError naming the column when one is missing, unknown or of another type."""
+    if table.empty:
+        return table
+    try:
+        return SCHEMA.validate(table)
+    except SchemaError as error:
+        raise ValueError(f"not a table of outcomes: {' '.join(str(error).split())}") from error

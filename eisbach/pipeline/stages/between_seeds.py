@@ -7,7 +7,6 @@ from eisbach.pipeline.command import run
 
 def main() -> None:
     import numpy as np
-    import pandas as pd
 
     from eisbach.metrics import between_seeds
     from eisbach.pipeline import outcomes, paths, tables
@@ -35,7 +34,7 @@ def main() -> None:
         for arm in arms
         for one, other in between_seeds.blocks(seeds)
     ]
-    tables.write(paths.BETWEEN_SEEDS, outcomes.joined([pd.DataFrame(columns=outcomes.COLUMNS), *results]))
+    tables.write(paths.BETWEEN_SEEDS, outcomes.joined(results or [outcomes.empty()]))
 
     def described(metric: str, arm: str, reference: str = "") -> dict[str, float]:
         pairs = np.full((len(seeds), len(seeds)), np.nan)

@@ -93,7 +93,7 @@ def test_outcomes_have_the_columns_of_the_contract():
 
 
 def test_an_observation_that_stands_twice_is_named():
-    with pytest.raises(ValueError, match="vendi of arm a, seed 1 stands twice"):
+    with pytest.raises(ValueError, match="duplicate row: vendi of arm a, seed 1"):
         outcomes.joined([outcomes.rows({"vendi": 2}, **LABEL)] * 2)
 
 
