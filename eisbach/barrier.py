@@ -28,11 +28,21 @@ Conventions.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["barrier_factor", "barrier_weight", "belief_gap", "position_energy", "weight_of_gap"]
+__all__ = [
+    "Belief",
+    "barrier_factor",
+    "barrier_weight",
+    "belief",
+    "belief_gap",
+    "factor_of_weight",
+    "position_energy",
+    "weight_of_gap",
+]
 
 
 def position_energy(output: Tensor) -> Tensor:
@@ -98,7 +108,29 @@ def barrier_factor(
     weight = barrier_weight(output, mask, detach=detach)
     if reduction == "batch":
         weight = weight.mean().expand_as(weight)
+    return factor_of_weight(weight, lam)
+
+
+def factor_of_weight(weight: Tensor, lam: float) -> Tensor:
+    """Eq. 5 for weights of any shape in [0, 1]: (1 - lam) + lam * w."""
     return (1 - lam) + lam * weight
+
+
+class Belief(NamedTuple):
+    """Eq. 3 and 4 of a batch, `[B]` each, in float64 (float32 on MPS)."""
+
+    gap: Tensor  # 1 - B, which keeps the digits that B loses, in [0, 1]
+    entropy: Tensor  # B of Eq. 3, in [0, 1]
+    divergence: Tensor  # K = KL(p || uniform), nats, in [0, log T]
+    weight: Tensor  # w of Eq. 4, in [0, 1]
+
+
+def belief(output: Tensor, mask: Tensor | None = None) -> Belief:
+    """Everything that the equations say about a batch of outputs, from one pass over them; detached."""
+    gap = belief_gap(output.detach(), mask)
+    count = math.prod(output.shape[2:]) if mask is None else mask.flatten(1).sum(1)
+    log_count = torch.as_tensor(count, dtype=gap.dtype, device=gap.device).clamp(min=1).log()
+    return Belief(gap, 1 - gap, gap * log_count, weight_of_gap(gap))
 
 
 def widest_float(device: torch.device) -> torch.dtype:

@@ -3,21 +3,19 @@
 With factor 1 this is step 11 of Stable Audio 3's training, `mask_loss_weight` 0. Shapes as in `eisbach.weighting`.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
-from eisbach.barrier import belief_gap, check_mask, weight_of_gap
-from eisbach.weighting import Weighting
+from eisbach.barrier import belief, check_mask
+from eisbach.weighting import Weighting, traits_of
 
 
 def per_sample_loss(output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean of (output - target)^2 over channels and valid positions, `[B]`, in float32 (float64 for float64 inputs).
 
-    A sample without valid positions has loss 0; what masked positions hold, NaN included, touches neither the loss
-    nor its gradient. NaN in a valid position gives NaN. Raises ValueError for shapes that do not fit each other, which
-    broadcasting would make something of.
+    A sample without valid positions has loss 0. The contents of masked positions, NaN included, change neither the loss
+    nor its gradient. NaN in a valid position gives NaN. Raises ValueError where shapes disagree: broadcasting would
+    hide it.
     """
     if target.shape != output.shape:
         raise ValueError(f"target must have output's shape {tuple(output.shape)}; got {tuple(target.shape)}")
@@ -42,28 +40,23 @@ def objective(
     clean: Tensor | None = None,
     step: int = 0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The scalar to differentiate, mean of factor * loss, and what it was made of.
+    """The scalar to differentiate, mean of factor * loss, and its parts.
 
-    The telemetry, every entry `[B]` and detached, whatever the weighting: `loss` (before the factor), `factor`,
-    `w` (Eq. 4), `B` (Eq. 3), `K` (KL of the belief from uniform, in nats: it keeps the digits that B loses).
+    The parts are `[B]` and detached, for every weighting: `loss` (before the factor), `factor`, `w` (Eq. 4), `B`
+    (Eq. 3), `K` (KL of the belief from uniform, in nats; it keeps the digits that B loses).
 
-    A weighting with a `penalty(t)`, `[B]`, has it added to each sample's weighted loss (`edm2`). Equal micro-batches
-    whose losses are divided by their number accumulate the big batch's gradient if the factor of a sample does not
-    depend on the others'. NaN in a valid position makes the loss NaN: refuse it before the optimiser moves. Raises
-    ValueError for shapes that do not fit each other, also of the weighting's factor.
+    The penalty of a weighting that has one (`edm2`) is added to each sample's weighted loss. Gradients accumulated over
+    equal micro-batches, each loss divided by their number, equal the large batch's gradient if a sample's factor does
+    not depend on the other samples. NaN in a valid position makes the loss NaN: refuse it before the optimiser steps.
+    Raises ValueError where shapes disagree, the factor's included.
     """
     loss = per_sample_loss(output, target, mask)
-    factor = weighting(output, target, t, mask, clean=clean, step=step)
+    stats = belief(output, mask)
+    factor = weighting(output, target, t, mask, belief=stats, clean=clean, step=step)
     if factor.shape != loss.shape:
         raise ValueError(f"the weighting must give a factor [B] = {tuple(loss.shape)}; got {tuple(factor.shape)}")
     weighted = loss * factor
-    if hasattr(weighting, "penalty"):
+    if traits_of(weighting).has_penalty:
         weighted = weighted + weighting.penalty(t)
-    return weighted.mean(), {"loss": loss.detach(), "factor": factor.detach(), **_belief(output.detach(), mask)}
-
-
-def _belief(output: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
-    gap = belief_gap(output, mask)
-    count = math.prod(output.shape[2:]) if mask is None else mask.flatten(1).sum(1)
-    nats = torch.as_tensor(count, dtype=gap.dtype, device=gap.device).clamp(min=1).log()
-    return {"w": weight_of_gap(gap), "B": 1 - gap, "K": gap * nats}
+    telemetry = {"loss": loss, "factor": factor, "w": stats.weight, "B": stats.entropy, "K": stats.divergence}
+    return weighted.mean(), {name: value.detach() for name, value in telemetry.items()}

@@ -60,7 +60,8 @@ def analytic(samples: int = 16, channels: int = 16, length: int = 16) -> System:
 
 def toys(samples: int = 16, seed: int = 1000, steps: int = 150) -> System:
     """A baseline trained for `steps` steps on 32-channel curves; a development seed, so that no verdict's is spent."""
-    from toy_models.arms import Arm, Stack
+    from eisbach.arms import Arm
+    from toy_models.arms import Stack
     from toy_models.ensemble import beginning, train
     from toy_models.mixture import CLASSES
     from toy_models.regimes import REGIMES

@@ -1,17 +1,18 @@
 """One regime, one block of seeds: every arm trained, measured and turned into tidy tables."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
 import torch
 from torch import Tensor
 
+from eisbach.arms import Arm
 from eisbach.pipeline.params import Toys
 from eisbach.seeds import torch_generator
+from eisbach.weighting import traits
 from toy_models import gradients, outcomes
 from toy_models.adapters import KINDS, Adapted
-from toy_models.arms import Arm, Stack, has_lam
+from toy_models.arms import Stack, has_lam
 from toy_models.ensemble import Recipe, Step, beginning, train
 from toy_models.heldout import blind, blind_share, excess_by_class, heldout, measure
 from toy_models.mixture import CLASSES, NULL
@@ -32,7 +33,9 @@ def arms(settings: Toys) -> list[Arm]:
         if not has_lam(name):
             found.append(Arm(name))
         else:
-            found += [Arm(name, lam) for lam in (settings.lams if name in settings.swept else [settings.lam])]
+            follows = "barrier" if traits(name).replays else ""
+            lams = settings.lams if name in settings.swept else [settings.lam]
+            found += [Arm(name, lam, follows=follows) for lam in lams]
     return found
 
 
@@ -40,7 +43,7 @@ def run(name: str, seeds: Sequence[int], settings: Toys) -> Tables:
     """All arms of `seeds` in one regime under its optimizers, and adapters where the regime has a base."""
     setting = Setting(name, list(seeds), settings)
     given = arms(settings)
-    single = [arm for arm in given if math.isnan(arm.lam) or arm.lam == settings.lam]
+    single = [arm for arm in given if arm.lam in (None, settings.lam)]
     chosen = {"adamw": given, "sgd": [arm for arm in single if arm.name in settings.sgd_arms]}
     if setting.regime.arms is not None:
         chosen["adamw"] = [arm for arm in single if arm.name in setting.regime.arms]

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from eisbach.arms import Arm
 from eisbach.objective import per_sample_loss
-from toy_models.arms import Arm, Stack
+from toy_models.arms import Stack
 from toy_models.draws import Draw, draws
 from toy_models.mixture import Mixture
 from toy_models.networks import Network, Weights, every

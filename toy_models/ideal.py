@@ -9,11 +9,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from eisbach.arms import Arm
 from eisbach.barrier import barrier_weight
 from eisbach.pipeline.params import Toys
 from eisbach.seeds import torch_generator
 from toy_models import outcomes, trajectories
-from toy_models.arms import Arm
 from toy_models.heldout import Heldout, Measured, heldout
 from toy_models.mixture import Mixture
 from toy_models.regimes import ANALYTIC, REGIMES

@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from eisbach.arms import Arm
 from toy_models import measures
-from toy_models.arms import Arm
 from toy_models.heldout import Heldout, Measured
 from toy_models.mixture import CLASSES, Mixture
 from toy_models.networks import every

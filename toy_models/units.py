@@ -11,7 +11,14 @@ from eisbach.pipeline.params import Toys
 from toy_models import experiment, ideal
 from toy_models.regimes import ANALYTIC
 
-CODE = ("barrier.py", "flow.py", "objective.py", "seeds.py", "weighting")  # of eisbach, with all of toy_models
+CODE = (
+    "arms.py",
+    "barrier.py",
+    "flow.py",
+    "objective.py",
+    "seeds.py",
+    "weighting",
+)  # of eisbach
 # For glibc, which reads it as a process starts: to keep the memory that a step frees, as the next asks for it again.
 # Mapping it anew took a seventh of a unit's time. Elsewhere these names mean nothing.
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}

@@ -13,8 +13,9 @@ import sys
 import time
 from dataclasses import replace
 
+from eisbach.arms import Arm
 from toy_models import trajectories, units
-from toy_models.arms import Arm, Stack
+from toy_models.arms import Stack
 from toy_models.ensemble import beginning, train
 from toy_models.regimes import REGIMES, Regime
 

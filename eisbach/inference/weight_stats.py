@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from eisbach.barrier import barrier_factor, barrier_weight, belief_gap, position_energy
+from eisbach.barrier import barrier_weight, belief, factor_of_weight, position_energy
 from eisbach.data.latents import Latents
 from eisbach.metrics.loss_by_t import grid
 from eisbach.models.velocity import predict
@@ -31,15 +31,16 @@ def outputs(
 
 def measure(t: float, clips: Latents, output: Tensor, target: Tensor, lam: float) -> pd.DataFrame:
     """One row per clip: its class, `t`, `w`, `B`, `K` (nats), `factor` at `lam`, mean `energy` and `loss`."""
-    mask, gap = clips.mask, belief_gap(output, clips.mask)
+    mask, stats = clips.mask, belief(output, clips.mask)
+    weight = stats.weight.to(output.dtype)
     return pd.DataFrame(
         {
             **{name: clips.clips[name].to_numpy() for name in COLUMNS},
             "t": t,
-            "w": barrier_weight(output, mask).numpy(),
-            "B": (1 - gap).numpy(),
-            "K": (gap * mask.sum(1).double().log()).numpy(),
-            "factor": barrier_factor(output, lam, mask).numpy(),
+            "w": weight.numpy(),
+            "B": stats.entropy.numpy(),
+            "K": stats.divergence.numpy(),
+            "factor": factor_of_weight(weight, lam).numpy(),
             "energy": ((position_energy(output) * mask).sum(1) / mask.sum(1)).numpy(),
             "loss": per_sample_loss(output, target, mask).numpy(),
         }

@@ -1,7 +1,6 @@
 """params.yaml -> frozen dataclasses. An unknown or ill-typed key is an error that names it."""
 
 import json
-import math
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -127,13 +126,6 @@ class Finetune:
     preview_every: int = 0  # steps between samples to listen to, in .cache; 0: never
     preview_prompts: int = 2
     loggers: list[Literal["dvclive", "tensorboard"]] = field(default_factory=list)  # of the course, in .cache
-
-    def lam(self, arm: str) -> float:
-        """The lambda of an arm, of an arm that replays another that of the other, NaN where there is none."""
-        own = self.arms[arm]
-        if "lam" in own.settings or own.weighting not in ("constant", "timestep", "trace"):
-            return float(own.settings.get("lam", math.nan))
-        return self.lam(own.follows)
 
 
 @section

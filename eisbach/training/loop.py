@@ -1,7 +1,7 @@
 """The paired training loop: all arms of one seed see the same clips, noise, t and conditioning dropout.
 
-A generator of records; the caller owns logging and stopping. Killed at any point and started again with the same
-arguments, it ends with the same bits.
+`finetune` is a generator of records; the caller owns logging and stopping. A run that is killed and started again with
+the same arguments ends with the same bits.
 """
 
 import warnings
@@ -22,9 +22,9 @@ from eisbach.pipeline.params import Finetune
 from eisbach.pipeline.threads import thread_map
 from eisbach.training import resume, validation
 from eisbach.training.draws import Draw, draw
-from eisbach.weighting import Weighting
+from eisbach.weighting import Weighting, traits_of
 
-INERT = 1e-6  # of the base's norm: an adapter that moved less has not learned
+INERT = 1e-6  # times the base's norm: an adapter with a smaller norm has not learned
 
 
 def finetune(
@@ -40,17 +40,17 @@ def finetune(
 ) -> Iterator[dict]:
     """Train the adapter of every arm in `weightings` in place; yield one record per (step, arm).
 
-    A record has `step`, `arm`, `objective` (the scalar that the optimiser saw), `grad_norm` (of the adapter, before
+    A record has `step`, `arm`, `objective` (the scalar that is differentiated), `grad_norm` (of the adapter, before
     clipping), and for each sample `clip_id`, `t` and the telemetry of `eisbach.objective`, [B] each.
 
     Every `settings.validate_every` steps, and after the last, a record also has `validation`: the losses [10, N] of
-    `eisbach.training.validation` on clips of `heldout`, which that needs. Every `settings.preview_every` steps, and
-    after the last, `preview` is called with the number of steps done.
+    `eisbach.training.validation` on clips of `heldout`, which must then be given. Every `settings.preview_every` steps,
+    and after the last, `preview` is called with the number of steps done.
 
-    With `path` the state is kept there every `settings.save_every` steps and at the end; a run that finds one there
-    yields the records of the steps that are done, as they were, and continues. The caller removes the file.
-    Raises UserError when that file belongs to other settings, data or base, and, naming arm, step and clips, when a
-    loss or a gradient is not finite: no optimiser has moved in that step.
+    With `path`, the state is saved there every `settings.save_every` steps and at the end. A run that finds a state
+    yields the records of the finished steps unchanged and continues. The caller removes the file.
+    Raises UserError when the state belongs to other settings, data or base, and when a loss or a gradient is not
+    finite: the message names arm, step and clips, and no optimiser has stepped on it.
     """
     leaders = followed(weightings, settings)
     optimizers = {arm: _optimizer(adapters, arm, weightings[arm], settings) for arm in weightings}
@@ -96,12 +96,12 @@ def _due(every: int, step: int, settings: Finetune) -> bool:
 def passes(
     weightings: Mapping[str, Weighting], leaders: Mapping[str, str], size: int, cores: int
 ) -> list[list[tuple[str, ...]]]:
-    """The arms in groups that share a pass over the base, and the groups in waves: what is in a wave runs side by side.
+    """Groups of arms that share a pass over the base. Groups in a wave run in parallel.
 
-    Groups hold at most `size` arms (0: any number) and are as many as keep `cores` busy. Arms that replay another's
-    factors of the same step come in the second wave.
+    A group holds at most `size` arms (0: any number); there are enough groups to occupy `cores`. Arms that replay
+    another arm's factors of the same step are in the second wave.
     """
-    live = [arm for arm in leaders if not hasattr(weightings[arm], "frozen")]
+    live = [arm for arm in leaders if traits_of(weightings[arm]).replays == "step"]
     waves = []
     for arms in ([arm for arm in weightings if arm not in live], live):
         count = max(min(cores, len(arms)), -(-len(arms) // (size or len(weightings))))
@@ -110,21 +110,22 @@ def passes(
 
 
 def _cores(dit: nn.Module) -> int:
-    """How many passes run side by side: one a core, or one where another device does the work."""
+    """The number of passes to run in parallel: one per core on a CPU, one on any other device."""
     return torch.get_num_threads() if next(dit.parameters()).device.type == "cpu" else 1
 
 
 def followed(weightings: Mapping[str, Weighting], settings: Finetune) -> dict[str, str]:
-    """Arm -> the arm it follows, for those that replay another's factors. Raises UserError when that is none."""
+    """Arm -> the arm it follows, for arms that replay factors. Raises UserError where that arm cannot be followed."""
+    known = [arm for arm, weighting in weightings.items() if not traits_of(weighting).replays]
     found = {}
     for arm, weighting in weightings.items():
-        if not hasattr(weighting, "calibrate"):
+        if not traits_of(weighting).replays:
             continue
         leader = settings.arms[arm].follows
-        if leader not in weightings or hasattr(weightings[leader], "calibrate"):
+        if leader not in known:
             raise UserError(
-                f"finetune.arms.{arm} replays the arm '{leader}', which is not among the arms that it can replay; "
-                f"name one as finetune.arms.{arm}.follows in params.yaml"
+                f"finetune.arms.{arm}.follows is '{leader}' in params.yaml, which is not a trained arm that it can "
+                f"replay; choose one of {', '.join(known) or 'none: train an arm such as barrier'}"
             )
         found[arm] = leader
     return found
@@ -139,10 +140,12 @@ def calibrate(
     settings: Finetune,
     seed: int,
 ) -> None:
-    """Freeze `constant` and `timestep` beforehand: on the factors that the arm they follow would give the base model,
-    at the draws of the first `calibration_steps` steps of this seed. Nothing is trained.
+    """Calibrate the arms that replay a whole run (`constant`, `timestep`) before training.
+
+    They see the factors that the arm they follow gives the untrained base, at the draws of the seed's first
+    `calibration_steps` steps.
     """
-    frozen = {arm: leader for arm, leader in leaders.items() if hasattr(weightings[arm], "frozen")}
+    frozen = {arm: leader for arm, leader in leaders.items() if traits_of(weightings[arm]).replays == "run"}
     if not frozen:
         return
     adapters.activate(next(iter(weightings)))  # untrained: the base's output
@@ -160,7 +163,7 @@ def calibrate(
 def _velocities(model: nn.Module, shared: Draw, arms: int = 1, *, checkpointing: bool = False) -> tuple[Tensor, Tensor]:
     """The velocities `[arms, B, C, T]` of the stacked active arms at a draw, and the target `[B, C, T]`.
 
-    Conditions are embedded once, for B rows, then repeated: the embedder's product would round by the number of rows.
+    Conditions are embedded once, for B rows, then repeated: the embedder rounds differently for other numbers of rows.
     """
     clips, data = shared.clips, shared.clips.latents
     inputs = conditions(
@@ -186,7 +189,7 @@ def _gradients(
     step: int,
     arms: tuple[str, ...],
 ) -> dict[str, dict]:
-    """One pass of `arms` over the base: their gradients, and a record of each."""
+    """Run `arms` through the base in one pass, accumulate their gradients, and return a record of each."""
     adapters.activate(*arms)
     outputs, target = _velocities(model, shared, len(arms), checkpointing=settings.checkpointing)
     names = shared.clips.clips["clip_id"].tolist()
@@ -209,14 +212,14 @@ def _gradients(
             raise UserError(_refusal("loss", total.item(), records[arm]))
         totals.append(total)
         for follower, leader in leaders.items():
-            if leader == arm and not hasattr(weightings[follower], "frozen"):
+            if leader == arm and traits_of(weightings[follower]).replays == "step":
                 weightings[follower].calibrate(telemetry["factor"], shared.t, step)
     torch.stack(totals).sum().backward()
     return records
 
 
 def _optimizer(adapters: PairedAdapters, arm: str, weighting: Weighting, settings: Finetune) -> torch.optim.AdamW:
-    """AdamW on the adapter; a weighting's own parameters join without decay."""
+    """AdamW over the adapter, and over the weighting's own parameters without weight decay."""
     groups = [{"params": list(adapters.parameters(arm).values()), "weight_decay": settings.weight_decay}]
     if own := _own_parameters(weighting):
         groups.append({"params": own, "weight_decay": 0.0})
@@ -228,9 +231,9 @@ def _own_parameters(weighting: Weighting) -> list[nn.Parameter]:
 
 
 def _checked_norm(adapters: PairedAdapters, arm: str, weighting: Weighting, clip_norm: float, record: dict) -> float:
-    """The norm of an arm's gradient; above `clip_norm` (0: never) the gradient is scaled down to it.
+    """The norm of an adapter's gradient, which is scaled down to `clip_norm` where it is larger (0: never).
 
-    Raises UserError when it is not finite, also that of the weighting's own parameters.
+    Raises UserError when it, or the gradient of the weighting's own parameters, is not finite.
     """
     parameters = list(adapters.parameters(arm).values())
     norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters])
@@ -256,7 +259,7 @@ def _warn_of_inert(adapters: PairedAdapters, weightings: Mapping[str, Weighting]
     for arm in weightings:
         if (norm := adapters.delta_norm(arm)) <= INERT * base:
             warnings.warn(
-                f"the adapter of arm '{arm}' is inert: its change of the weights has norm {norm:.3g}, "
-                f"theirs is {base:.3g}; an untrained base passes no gradient to it",
+                f"the adapter of arm '{arm}' has learned nothing: it changes the weights by a norm of {norm:.3g}, "
+                f"and their own norm is {base:.3g}; an untrained base passes no gradient to an adapter",
                 stacklevel=2,
             )

@@ -15,7 +15,7 @@ from eisbach.adapters.paired import PairedAdapters
 from eisbach.data.latents import Latents
 from eisbach.pipeline.params import Finetune
 from eisbach.training import checkpoint
-from eisbach.weighting import Weighting
+from eisbach.weighting import Weighting, traits_of
 
 
 def config(
@@ -95,7 +95,7 @@ class Run:
         for arm, weighting in self.weightings.items():
             tensors |= {f"adapters.{arm}.{name}": tensor for name, tensor in self.adapters.state(arm).items()}
             tensors |= checkpoint.optimizer_tensors(self.optimizers[arm], f"optimizers.{arm}.")
-            if hasattr(weighting, "state_dict"):
+            if traits_of(weighting).has_state:
                 tensors |= {f"weightings.{arm}.{name}": tensor for name, tensor in weighting.state_dict().items()}
         checkpoint.save(path, tensors, {"config": self.settings, "step": step, "columns": list(self.history)})
 
@@ -110,7 +110,7 @@ class Run:
         for arm, weighting in self.weightings.items():
             self.adapters.load_state(arm, _under(tensors, f"adapters.{arm}."), path)
             checkpoint.restore_optimizer(self.optimizers[arm], tensors, f"optimizers.{arm}.")
-            if hasattr(weighting, "load_state_dict"):
+            if traits_of(weighting).has_state:
                 weighting.load_state_dict(_under(tensors, f"weightings.{arm}."))
         self.history = {key: list(tensors[f"records.{key}"].unbind()) for key in facts["columns"]}
         self.validations = _under(tensors, "validations.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eisbach.barrier import barrier_factor, barrier_weight, belief_gap
+from eisbach.barrier import barrier_factor, barrier_weight, belief, belief_gap
 from eisbach.objective import objective, per_sample_loss
 from eisbach.weighting import make
 from golden.barrier import reference
@@ -179,9 +179,11 @@ def test_clean_and_step_reach_the_weighting(batch):
     assert not torch.equal(telemetry["factor"], objective(output, target, t, mask, shuffled)[1]["factor"])
 
 
-def test_the_weighting_sees_everything_and_clean_is_none_and_step_zero_unless_given(batch):
+def test_the_weighting_gets_the_batch_its_belief_no_clean_sample_and_step_zero_by_default(batch):
     def seen(*given, **more):
         assert all(mine is yours for mine, yours in zip(given, batch, strict=True))
+        for value, expected in zip(more.pop("belief"), belief(batch[0], batch[3]), strict=True):
+            assert torch.equal(value, expected)
         assert more == {"clean": None, "step": 0}
         return torch.ones_like(given[2])
 

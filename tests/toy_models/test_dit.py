@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from eisbach.arms import Arm
 from eisbach.flow import linear_predictor
 from toy_models import trajectories
-from toy_models.arms import Arm, Stack
+from toy_models.arms import Stack
 from toy_models.dit import Dit
 from toy_models.ensemble import Recipe, beginning, train
 from toy_models.heldout import excess_by_class, heldout

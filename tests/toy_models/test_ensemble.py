@@ -5,10 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eisbach.arms import Arm
 from eisbach.objective import objective
 from eisbach.weighting import followers
 from toy_models import densities, gradients, trajectories
-from toy_models.arms import Arm, Stack
+from toy_models.arms import Stack, weighting_of
 from toy_models.dit import Dit
 from toy_models.draws import TOGETHER, draws
 from toy_models.ensemble import Recipe, beginning, clip, optimiser, train
@@ -80,7 +81,10 @@ def test_a_follower_of_lambda_zero_and_the_barrier_of_lambda_zero_are_the_baseli
     assert all((factor == 1).all() for _, factor, _ in records)
 
 
-@pytest.mark.parametrize("arm", [*FREE, *(Arm(name, 0.5) for name in followers())], ids=lambda arm: arm.name)
+REPLAYING = [Arm(name, 0.5, follows="barrier") for name in followers()]
+
+
+@pytest.mark.parametrize("arm", FREE + REPLAYING, ids=lambda arm: arm.name)
 def test_factors_are_those_of_the_weightings_called_seed_by_seed(arm):
     network, law = PLANE
     seeds = [1000, 1001]
@@ -94,7 +98,7 @@ def test_factors_are_those_of_the_weightings_called_seed_by_seed(arm):
         factors, penalty = stack.factors(output, draw, step)
         total = 0
         for index, seed in enumerate(seeds):
-            mine = stack.weightings[arm][index] if arm.follows or arm.name == "edm2" else arm.weighting(seed)
+            mine = stack.weightings[arm][index] if arm.follows or arm.name == "edm2" else weighting_of(arm, seed)
             value, telemetry = objective(
                 output[2 + index], draw.target[index], draw.t[index], None, mine, clean=draw.clean[index], step=step
             )
@@ -106,7 +110,7 @@ def test_factors_are_those_of_the_weightings_called_seed_by_seed(arm):
 
 def test_constant_is_the_baseline_under_adamw_and_a_learning_rate_under_sgd():
     seeds = [1000, 1001]
-    stack = followed(Stack([Arm("baseline"), Arm("constant", 0.5)], seeds))
+    stack = followed(Stack([Arm("baseline"), Arm("constant", 0.5, follows="barrier")], seeds))
     weights, records = trained(PLANE, stack)
     mean = records[0][1][1, :, 0]
     assert ((mean > 0.5) & (mean < 1)).all()
@@ -121,7 +125,7 @@ def test_constant_is_the_baseline_under_adamw_and_a_learning_rate_under_sgd():
 
 
 def test_trace_replays_the_mean_of_every_step():
-    stack = followed(Stack([Arm("trace", 0.5)], [1000]))
+    stack = followed(Stack([Arm("trace", 0.5, follows="barrier")], [1000]))
     _, barrier = trained(PLANE, Stack([Arm("barrier", 0.5)], [1000]))
     _, trace = trained(PLANE, stack)
     for (_, expected, _), (_, factor, _) in zip(barrier, trace, strict=True):

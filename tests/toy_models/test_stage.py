@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from eisbach.arms import Arm
 from eisbach.errors import UserError
 from eisbach.pipeline.params import Toys
 from toy_models import adapters, experiment, ideal, outcomes, units
-from toy_models.arms import Arm, Stack
+from toy_models.arms import Stack
 from toy_models.ensemble import Recipe, train
 from toy_models.regimes import REGIMES, check
 
@@ -205,7 +206,7 @@ def test_followers_of_a_short_run_know_its_steps_alone(monkeypatch):
     setting._trained = lambda network, weights, stack, recipe, kind, watch, lost=None, runs=None: [
         watch(step) for step in train(network, setting.law, stack, weights, recipe, 8)
     ]
-    list(setting.passes("adamw", [Arm("barrier", 0.5), Arm("timestep", 0.5)]))
+    list(setting.passes("adamw", [Arm("barrier", 0.5), Arm("timestep", 0.5, follows="barrier")]))
     assert setting.lengths == {"short": 2, "converged": 8}
     assert seen == [(2, 2), (8, 8)]
 

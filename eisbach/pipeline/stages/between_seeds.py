@@ -11,9 +11,11 @@ def main() -> None:
     from eisbach.metrics import between_seeds
     from eisbach.pipeline import outcomes, paths, tables
     from eisbach.pipeline.params import load
+    from eisbach.training.arms import arms as trained_arms
 
     params = load()
-    seeds, arms = params.seeds, list(params.finetune.arms)
+    seeds, named = params.seeds, trained_arms(params.finetune)
+    arms = list(named)
     regime = tables.read(paths.EVALUATION / str(seeds[0]) / "outcomes.parquet")["regime"].iat[0]
     compared = {}
     for arm in arms:
@@ -25,7 +27,7 @@ def main() -> None:
             compared[arm, one, other],
             regime=regime,
             arm=arm,
-            lam=params.finetune.lam(arm),
+            lam=named[arm].lam,
             adapter=params.finetune.adapter,
             optimizer="adamw",
             run="short",

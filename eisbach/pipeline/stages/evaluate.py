@@ -19,6 +19,7 @@ def main() -> None:
     from eisbach.pipeline.params import load
     from eisbach.pipeline.progress import track
     from eisbach.pipeline.stages import loading
+    from eisbach.training.arms import arms as trained_arms
 
     seed = int(sys.argv[1])
     params = load()
@@ -38,7 +39,7 @@ def main() -> None:
         turned = {}
         if arm in params.finetune.arms and params.finetune.arms[arm].weighting == "barrier":
             adapters.load(arm, paths.ADAPTERS / str(seed) / arm)
-            lam = params.finetune.lam(arm)
+            lam = trained_arms(params.finetune)[arm].lam
             turned = gradients.cosines(model, adapters, arm, archive.split("finetune"), params.finetune, lam, seed)
         try:
             with loading.wearing(adapters, arm, params, seed):

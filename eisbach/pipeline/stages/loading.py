@@ -15,6 +15,7 @@ from eisbach.adapters.paired import PairedAdapters
 from eisbach.models import closed_form, hub, released, small
 from eisbach.pipeline import paths
 from eisbach.pipeline.params import Model, Params
+from eisbach.training.arms import arms as trained_arms
 
 
 def base(params: Params) -> nn.Module:
@@ -70,7 +71,7 @@ def trained(params: Params) -> list[str]:
 def label(params: Params, arm: str) -> dict[str, object]:
     """What the table of outcomes says of an arm: `lam`, NaN where it has none or it is not known, and `adapter`."""
     if arm in params.finetune.arms:
-        return {"lam": params.finetune.lam(arm), "adapter": params.finetune.adapter}
+        return {"lam": trained_arms(params.finetune)[arm].lam, "adapter": params.finetune.adapter}
     return {"lam": math.nan, "adapter": sa3_format.read(imported.files(params.imported, set())[arm]).kind}
 
 

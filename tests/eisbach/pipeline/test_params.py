@@ -37,7 +37,7 @@ def test_the_paper_s_preset_is_the_paper_s_experiment(tmp_path):
     assert (settings.adapter, settings.rank, settings.alpha) == ("dora", 16, 16.0)
     assert (settings.lr, settings.batch, settings.steps) == (5e-5, 4, 1000)
     assert settings.norm_gradient == "attached"  # Stability's, which the paper trained with
-    assert (settings.lam("barrier"), settings.arms["baseline"].weighting) == (0.5, "baseline")
+    assert (settings.arms["barrier"].settings["lam"], settings.arms["baseline"].weighting) == (0.5, "baseline")
     assert (paper.generate.prompts, paper.generate.cfg_scale, paper.generate.steps) == (4, 3.0, 100)
 
 

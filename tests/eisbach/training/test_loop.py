@@ -188,7 +188,10 @@ def test_edm2_learns_its_own_parameters(replaying):
 
 
 def test_an_arm_that_follows_nobody_is_named(tiny_model, tiny_archive):
-    with pytest.raises(UserError, match=r"finetune\.arms\.trace replays the arm 'barrier'"):
+    with pytest.raises(
+        UserError,
+        match=r"finetune\.arms\.trace\.follows is 'barrier' in params\.yaml, .* choose one of none: train an arm",
+    ):
         trained(tiny_model, tiny_archive, {"trace": make("trace")}, settings=STATEFUL)
 
 
@@ -220,7 +223,7 @@ def test_clipping_bounds_each_arm_by_itself(tiny_model, tiny_archive):
 def test_an_inert_adapter_is_warned_of(tiny_model, tiny_archive):
     for parameter in tiny_model.model.parameters():
         parameter.zero_()  # every branch dead, as in an untrained base
-    with pytest.warns(UserWarning, match="the adapter of arm 'baseline' is inert"):
+    with pytest.warns(UserWarning, match="the adapter of arm 'baseline' has learned nothing"):
         trained(tiny_model, tiny_archive, {"baseline": make("baseline")}, settings=replace(SETTINGS, adapter="lora"))
 
 

@@ -7,14 +7,25 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from eisbach import weighting as arms
-from eisbach.barrier import barrier_factor
+from eisbach.barrier import barrier_factor, belief
 from eisbach.seeds import torch_generator
-from eisbach.weighting import make, names, reverse_ranks, weighting
+from eisbach.weighting import (
+    Traits,
+    make,
+    names,
+    peers,
+    registry,
+    replaying,
+    reverse_ranks,
+    traits_of,
+    weighting,
+)
 
 BATCH = 6
 LAM_ARMS = ("barrier", "attached", "shuffled", "inverse", "oracle")
@@ -35,7 +46,7 @@ def ready(name: str, batch, **settings):
     """The arm, calibrated on the barrier's factors of this batch if it needs them."""
     output, target, t, mask, _ = batch
     arm = make(name, **settings)
-    if hasattr(arm, "calibrate"):
+    if traits_of(arm).replays:
         arm.calibrate(make("barrier")(output, target, t, mask), t, 0)
     return arm
 
@@ -126,7 +137,8 @@ def test_without_float64_an_arm_gives_the_same_to_float32s_digits(name, batch, m
     arm = ready(name, batch)
     expected = arm(*batch[:4])
     asked = []
-    monkeypatch.setattr(arms, "widest_float", lambda device: asked.append(device) or torch.float32)
+    for module in (peers, replaying):
+        monkeypatch.setattr(module, "widest_float", lambda device: asked.append(device) or torch.float32)
     torch.testing.assert_close(arm(*batch[:4]), expected, rtol=1e-5, atol=0)
     assert asked == [torch.device("cpu")]
     at_the_ends = make("logit_normal")(*times(0.0, 1.0))
@@ -147,7 +159,7 @@ def test_an_unknown_setting_lists_the_known_ones(name, has):
 
 
 def test_a_user_adds_an_arm_with_one_decorator(batch, monkeypatch):
-    monkeypatch.setattr(arms, "_registry", dict(arms._registry))
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
 
     @weighting("mine")
     @dataclass(frozen=True)
@@ -161,15 +173,64 @@ def test_a_user_adds_an_arm_with_one_decorator(batch, monkeypatch):
     torch.testing.assert_close(make("mine", power=2.0)(*batch[:4]), batch[2] ** 2)
 
 
-def test_an_arm_that_can_be_calibrated_is_a_follower(monkeypatch):
-    monkeypatch.setattr(arms, "_registry", dict(arms._registry))
+def test_followers_are_the_weightings_with_the_trait_replays(monkeypatch):
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
     assert set(arms.followers()) == {"trace", "timestep", "constant"}
 
-    @weighting("mine")
+    @weighting("mine", replays="step")
     class Mine:
         def calibrate(self, factor, t, step): ...
 
     assert "mine" in arms.followers()
+
+
+def test_an_unknown_trait_is_refused(monkeypatch):
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    with pytest.raises(TypeError, match="needs_label"):
+        weighting("mine", needs_label=True)(type("Mine", (), {}))
+
+
+def test_a_callable_that_was_never_registered_has_no_traits():
+    assert traits_of(lambda output, target, t, mask=None, **_: t) == Traits()
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_arm_has_the_methods_that_its_traits_promise(name):
+    arm, traits = make(name), traits_of(make(name))
+    assert hasattr(arm, "calibrate") == bool(traits.replays)
+    assert hasattr(arm, "penalty") == traits.has_penalty
+    assert hasattr(arm, "load_state_dict") == traits.has_state
+    assert ("seed" in arms.settings_of(name)) == traits.draws
+
+
+@pytest.mark.parametrize("name", [name for name in names() if traits_of(make(name)).per_sample])
+def test_joining_batches_changes_no_factor_of_a_per_sample_arm(name, batch):
+    output, target, t, mask, clean = batch
+    arm = make(name)
+    halves = [
+        arm(output[part], target[part], t[part], mask[part], clean=clean[part], step=0)
+        for part in (slice(None, 3), slice(3, None))
+    ]
+    assert torch.equal(torch.cat(halves), arm(output, target, t, mask, clean=clean, step=0))
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_a_belief_computed_by_the_caller_changes_no_bit(name, dtype, batch):
+    output, target, t, mask, clean = batch
+    output = output.to(dtype)
+    given = {"clean": clean, "step": 0}
+    alone = ready(name, batch)(output, target, t, mask, **given)
+    assert torch.equal(ready(name, batch)(output, target, t, mask, belief=belief(output, mask), **given), alone)
+
+
+@pytest.mark.parametrize("name", ["barrier", "inverse", "oracle"])
+def test_factors_of_many_batches_are_those_of_each(name):
+    weight = torch.rand(3, 4, 5, generator=torch.Generator().manual_seed(0))
+    arm = make(name, lam=0.7)
+    together = arm.factors(weight)
+    for index in np.ndindex(3, 4):
+        assert torch.equal(together[index], arm.factors(weight[index]))
 
 
 def test_settings_are_those_that_make_takes():
@@ -404,7 +465,7 @@ def test_timestep_recovers_a_smooth_expectation():
 
 
 def test_a_state_with_other_bins_is_refused():
-    with pytest.raises(ValueError, match=r"^the state has 1 bins, this arm 20; make one like it$"):
+    with pytest.raises(ValueError, match=r"^bins of t: 1 in the state, 20 in this arm; make one with as many$"):
         make("timestep").load_state_dict(make("constant").state_dict())
 
 
@@ -483,11 +544,12 @@ def test_edm2_features_have_unit_variance_and_belong_to_the_seed():
     assert one(torch.zeros(1, 1, 2), None, torch.tensor([0.3])).item() == pytest.approx(math.exp(-expected), rel=1e-5)
 
 
-def test_every_arms_signature_names_what_it_looks_at():
-    """`clean` appears in `oracle` alone, `step` in `shuffled` and `trace`."""
-    looks = {name: set(inspect.signature(arms._registry[name].__call__).parameters) for name in names()[:-1]}
-    assert [name for name, parameters in looks.items() if "clean" in parameters] == ["oracle"]
-    assert [name for name, parameters in looks.items() if "step" in parameters] == ["shuffled", "trace"]
+def test_every_arms_signature_names_what_it_reads():
+    """`clean` appears where the trait `needs_clean` is declared, `step` in `shuffled` and `trace`."""
+    parameters = {name: set(inspect.signature(registry._registry[name].__call__).parameters) for name in names()[:-1]}
+    assert {name for name in parameters if "clean" in parameters[name]} == {"oracle"}
+    assert all(("clean" in found) == traits_of(make(name)).needs_clean for name, found in parameters.items())
+    assert [name for name in parameters if "step" in parameters[name]] == ["shuffled", "trace"]
 
 
 def test_the_example_in_the_docs_runs():
