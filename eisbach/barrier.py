@@ -10,20 +10,20 @@ Shapes. `output` is `[B, C, *positions]` with one position axis or more: `[B, C,
 boolean, `[B, *positions]`, true where a position is valid; without one all are. T counts the valid positions of a
 sample. Results are `[B]`. `torch.vmap`, `torch.func`, `torch.compile` and `torch.export` work through everything here.
 
-Precision. `output` is float16, bfloat16, float32 or float64. The work is done in float64 whatever comes in, also under
-autocast (float32 on MPS, which has nothing wider). Energies and gaps come back like that; weights and factors as
-float32, or float64 for a float64 output.
+Precision. `output` is float16, bfloat16, float32 or float64. All arithmetic is float64, also under autocast (float32 on
+MPS, which has no float64). Energies and gaps have that dtype; weights and factors are float32, or float64 for a float64
+output.
 
 Conventions.
-- A masked position takes no part: whatever it holds, NaN and inf included, no bit of the result depends on it.
-- With no valid position or a single one there is nothing to compare: gap 1, weight 1, gradient 0.
-- An exactly flat sample has gap 0 and weight 0, and so has one whose gap is below the smallest normal number (2e-308;
-  1e-38 on MPS). Eq. 4 has a cusp there; its gradient is taken as 0.
-- Beside the cusp the attached gradient has no bound: dw/dy is about w^2 y / (C times the spread of the energies). It is
-  the true one, up to inf where `output`'s dtype holds no number that large, never NaN; masked positions get exactly 0.
+- No bit of the result depends on the contents of masked positions, NaN and inf included.
+- A sample with no valid position or a single one has gap 1, weight 1 and gradient 0.
+- An exactly flat sample has gap 0 and weight 0; a gap below the smallest normal number (2e-308; 1e-38 on MPS) counts as
+  0. Eq. 4 has a cusp there; its gradient is defined as 0.
+- Near the cusp the attached gradient is unbounded: dw/dy is about w^2 y / (C times the spread of the energies). It is
+  the true gradient, inf where `output`'s dtype cannot represent it, never NaN; masked positions get exactly 0.
 - NaN or inf in a valid position, or a y whose square overflows (1e154; 1e19 on MPS), makes that sample's weight NaN
-  (under reduction "batch", every sample's). It is never replaced by a number: a training loop must refuse a loss that
-  is not finite before its optimiser moves.
+  (with reduction "batch", every sample's). It is never replaced by a number: a training loop must refuse a loss that
+  is not finite before its optimiser steps.
 - A wrong shape, dtype or setting raises ValueError.
 """
 
@@ -48,9 +48,9 @@ __all__ = [
 def position_energy(output: Tensor) -> Tensor:
     """Eq. 1: the mean square over channels, `[B, C, *positions]` -> `[B, *positions]`, in float64 (float32 on MPS).
 
-    float64, because the belief lives in differences between positions, which may be 1e-6 of the energies themselves:
-    energies rounded to float32 have already lost the digits that `belief_gap` keeps. Positions that hold the same
-    channels have the same energy to the last bit, wherever they stand.
+    float64, because the belief depends on differences between positions, which may be 1e-6 of the energies: energies
+    rounded to float32 have already lost the digits that `belief_gap` keeps. Positions with equal channels have equal
+    energies, to the last bit, at any index.
     """
     _check_output(output)
     return _sum_of_channels(output.to(widest_float(output.device)).square()) / output.shape[1]
@@ -59,8 +59,8 @@ def position_energy(output: Tensor) -> Tensor:
 def belief_gap(output: Tensor, mask: Tensor | None = None) -> Tensor:
     """Eq. 2 and 3 as the gap 1 - B = KL(p || uniform) / log T, `[B]` in [0, 1]; differentiable, in float64.
 
-    The gap rather than B, because a flat output's B is 1 - 1e-20 and no floating-point number is. 1 is a belief in one
-    position, 0 a uniform belief; with fewer than two valid positions the gap is 1 by convention.
+    The gap rather than B, because B = 1 - 1e-20 of a nearly flat output is no floating-point number. A belief in one
+    position has gap 1, a uniform belief gap 0; with fewer than two valid positions the gap is 1 by convention.
     """
     _check_output(output)
     check_mask(output, mask)
@@ -71,7 +71,7 @@ def belief_gap(output: Tensor, mask: Tensor | None = None) -> Tensor:
     energy, mask = position_energy(output).flatten(1), mask.flatten(1)
     count = mask.sum(dim=1).to(energy.dtype)
     divergence = _divergence(energy, mask, count)
-    # Below two positions the divergence is 0, or NaN when the position holds a NaN: adding it keeps the NaN.
+    # Below two positions the divergence is 0, or NaN if the position is NaN: adding it keeps the NaN.
     gap = torch.where(count > 1, divergence / count.clamp(min=2).log(), 1 + divergence)
     return gap.clamp(max=1)
 
@@ -79,7 +79,7 @@ def belief_gap(output: Tensor, mask: Tensor | None = None) -> Tensor:
 def weight_of_gap(gap: Tensor) -> Tensor:
     """Eq. 4 for a gap 1 - B of any shape in [0, 1]: w = 1 / (1 - log gap), 0 at 0, 1 at 1, rising in between.
 
-    A subnormal gap counts as 0: it has lost its digits, and its derivative 1 / gap overflows.
+    A subnormal gap counts as 0: it has few digits left, and its derivative 1 / gap overflows.
     """
     flat = gap < torch.finfo(gap.dtype).tiny
     return torch.where(flat, 0, 1 / (1 - torch.where(flat, 1, gap).log()))  # the inner 1 keeps 0/0 out of the gradient
@@ -88,8 +88,8 @@ def weight_of_gap(gap: Tensor) -> Tensor:
 def barrier_weight(output: Tensor, mask: Tensor | None = None, *, detach: bool = True) -> Tensor:
     """Eq. 4: the weight w, `[B]` in [0, 1]: near 0 for flat outputs, near 1 for concentrated ones.
 
-    Detached as the paper has it, so that it only scales the gradient of the loss it multiplies. `detach=False` adds
-    the gradient of w itself, which points elsewhere (`predictions.proofs.attached_gradient`).
+    Detached, as in the paper: w only scales the gradient of the loss that it multiplies. `detach=False` adds the
+    gradient of w itself, which has another direction (`predictions.proofs`, attached_gradient).
     """
     weight = weight_of_gap(belief_gap(output.detach() if detach else output, mask))
     return weight.to(torch.promote_types(output.dtype, torch.float32))
@@ -98,7 +98,7 @@ def barrier_weight(output: Tensor, mask: Tensor | None = None, *, detach: bool =
 def barrier_factor(
     output: Tensor, lam: float, mask: Tensor | None = None, *, reduction: str = "sample", detach: bool = True
 ) -> Tensor:
-    """Eq. 5: what multiplies each sample's loss, (1 - lam) + lam * w, `[B]` in [1 - lam, 1].
+    """Eq. 5: the factor on each sample's loss, (1 - lam) + lam * w, `[B]` in [1 - lam, 1].
 
     `lam` is a number in [0, 1]; 0 gives exactly 1. `reduction` "sample" gives each sample its own weight, "batch"
     gives all of them the weights' mean (samples without valid positions included).
@@ -134,7 +134,7 @@ def belief(output: Tensor, mask: Tensor | None = None) -> Belief:
 
 
 def widest_float(device: torch.device) -> torch.dtype:
-    """float64, or float32 on MPS."""
+    """float64, or float32 on MPS, which has no float64."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
@@ -162,10 +162,10 @@ def check_mask(output: Tensor, mask: Tensor | None) -> None:
 
 
 def _sum_of_channels(values: Tensor) -> Tensor:
-    """`[B, C, ...]` -> `[B, ...]`, the channels added in one order at every position.
+    """`[B, C, ...]` -> `[B, ...]`, adding the channels in the same order at every position.
 
-    `Tensor.sum` adds in an order that depends on the lane of the vector register a position falls into, so the energies
-    of a flat output would differ in their last bits, and a weight of 0.01 would come of it instead of 0.
+    `Tensor.sum` adds in an order that depends on a position's lane in the vector register. The energies of a flat output
+    would then differ in their last bits, and its weight would be 0.01 instead of 0.
     """
     for _ in range(int(values.shape[1] - 1).bit_length()):
         half = values.shape[1] // 2
@@ -181,9 +181,9 @@ def _divergence(energy: Tensor, mask: Tensor, count: Tensor) -> Tensor:
 
     With l = log(T p), K = mean of phi(l) = l e^l - (e^l - 1), because e^l has mean 1: every term is non-negative and
     second order in l, so nothing cancels, and an error of the shift common to all l enters as its square.
-    The energies are taken from their maximum, where equal ones give exactly 0, and then from their mean, or from 30
-    below the maximum where that is higher: the exponentials then cannot overflow and their mean is at least 1. Masked
-    energies are 0 and no energy is lower, so they do not disturb the maximum.
+    The maximum is subtracted from the energies first (equal energies give exactly 0), then their mean, or 30 below the
+    maximum where that is higher: the exponentials cannot overflow and their mean is at least 1. Masked energies are 0,
+    the least possible energy, so they do not change the maximum.
     """
     count = count.clamp(min=1).unsqueeze(1)
     below = torch.where(mask, energy - energy.amax(1, keepdim=True).detach(), 0)
@@ -197,8 +197,8 @@ _SERIES = [(n - 1) / math.factorial(n) for n in range(16, 1, -1)]  # to float64'
 
 
 def _phi(log_ratio: Tensor) -> Tensor:
-    """phi(l) = l e^l - expm1(l) >= 0; by its series, the sum of (n - 1) l^n / n! from n = 2, where these cancel."""
-    small = log_ratio.clamp(min=-0.5)  # so that the branch not taken cannot overflow; log T bounds l above
+    """phi(l) = l e^l - expm1(l) >= 0; by its series, the sum of (n - 1) l^n / n! from n = 2, where these terms cancel."""
+    small = log_ratio.clamp(min=-0.5)  # keeps the branch that is not taken from overflowing; log T bounds l above
     series = torch.zeros_like(small)
     for coefficient in _SERIES:
         series = series * small + coefficient
