@@ -164,8 +164,8 @@ def check_mask(output: Tensor, mask: Tensor | None) -> None:
 def _sum_of_channels(values: Tensor) -> Tensor:
     """`[B, C, ...]` -> `[B, ...]`, adding the channels in the same order at every position.
 
-    `Tensor.sum` adds in an order that depends on a position's lane in the vector register. The energies of a flat output
-    would then differ in their last bits, and its weight would be 0.01 instead of 0.
+    `Tensor.sum` adds in an order that depends on a position's lane in the vector register. The energies of a flat
+    output would then differ in their last bits, and its weight would be 0.01 instead of 0.
     """
     for _ in range(int(values.shape[1] - 1).bit_length()):
         half = values.shape[1] // 2
@@ -197,7 +197,7 @@ _SERIES = [(n - 1) / math.factorial(n) for n in range(16, 1, -1)]  # to float64'
 
 
 def _phi(log_ratio: Tensor) -> Tensor:
-    """phi(l) = l e^l - expm1(l) >= 0; by its series, the sum of (n - 1) l^n / n! from n = 2, where these terms cancel."""
+    """phi(l) = l e^l - expm1(l) >= 0; by its series, sum of (n - 1) l^n / n! from n = 2, where these terms cancel."""
     small = log_ratio.clamp(min=-0.5)  # keeps the branch that is not taken from overflowing; log T bounds l above
     series = torch.zeros_like(small)
     for coefficient in _SERIES:
