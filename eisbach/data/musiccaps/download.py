@@ -84,13 +84,13 @@ def audio_path(segment: Segment, folder: Path) -> Path:
 
 def _make(segment: Segment, target: Path, scratch: Path, settings: MusicCaps, address: str) -> None:
     source = _fetch(address.format(id=segment.id), scratch, settings)
-    wanted = segment.end - segment.start
+    length = segment.end - segment.start
     with replacing(target) as temporary:
-        if message := ffmpeg.clip(source, temporary, segment.start, wanted):
+        if message := ffmpeg.clip(source, temporary, segment.start, length):
             raise DownloadFailure("corrupt", message)
         seconds = _seconds(temporary)
-        if abs(seconds - wanted) > TOLERANCE_SECONDS:
-            raise DownloadFailure("wrong length", f"the video has {seconds:.2f} of the {wanted:g} s")
+        if abs(seconds - length) > TOLERANCE_SECONDS:
+            raise DownloadFailure("wrong length", f"the video has {seconds:.2f} of the {length:g} s")
     shutil.rmtree(scratch)
 
 

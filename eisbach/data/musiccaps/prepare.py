@@ -1,6 +1,6 @@
 """The corpus `musiccaps`: the clips of MusicCaps that the video site still has, with their captions.
 
-The table's text is CC BY-SA 4.0. The audio belongs to its makers, who licensed it to nobody here (docs/data.md).
+The table's text is CC BY-SA 4.0. The audio belongs to its makers, who have not licensed it to us (docs/data.md).
 """
 
 from pathlib import Path

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eisbach.data.scores import dynamics
-from eisbach.data.scores.ensembles import Ensemble, fit, programs
+from eisbach.data.scores.ensembles import Ensemble, programs, to_range
 from eisbach.data.scores.notes import Score
 from eisbach.seeds import numpy_generator
 
@@ -128,7 +128,7 @@ def _excerpt(part: list[list[float]], start: float, length: float) -> list[list[
 def _transpose(line: list[list[float]], semitones: int, program: int) -> list[list[float]]:
     if not line:
         return line
-    pitches = fit([pitch + semitones for _, _, pitch in line], program)
+    pitches = to_range([pitch + semitones for _, _, pitch in line], program)
     return [[onset, duration, pitch] for (onset, duration, _), pitch in zip(line, pitches, strict=True)]
 
 
@@ -142,9 +142,9 @@ def _entries(lines, length, contrast, curve, priority) -> tuple[list, float]:
     for segment in range(count):
         low, high = segment * SEGMENT_QUARTERS, (segment + 1) * SEGMENT_QUARTERS
         active = [part for part in priority if any(on < high and on + last > low + 1e-3 for on, last, _ in lines[part])]
-        wanted = dynamics.parts_playing(contrast, float(curve(min((low + high) / 2 / length, 1.0))), len(lines))
-        resting[active[wanted:], segment] = True
-        playing[segment] = min(wanted, len(active))
+        allowed = dynamics.parts_playing(contrast, float(curve(min((low + high) / 2 / length, 1.0))), len(lines))
+        resting[active[allowed:], segment] = True
+        playing[segment] = min(allowed, len(active))
     kept = [
         [note for event in line for note in _sounding(event, rests)] for line, rests in zip(lines, resting, strict=True)
     ]
@@ -179,7 +179,7 @@ def _density(lines, length, contrast, curve, players, beat) -> list:
                 continue
             dense.append([onset, duration, pitch])
             if octave and dynamics.doubled(contrast, intensity):
-                dense.append([onset, duration, fit([pitch + octave], player)[0]])
+                dense.append([onset, duration, to_range([pitch + octave], player)[0]])
         result.append([list(note) for note in dict.fromkeys(map(tuple, dense))])
     return result
 

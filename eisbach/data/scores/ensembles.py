@@ -43,7 +43,7 @@ ENSEMBLES = (
 NEW_AFTER_BASE = ("accordion", "saxophones", "guitar", "marimba")
 
 
-def familiar() -> tuple[Ensemble, ...]:
+def base_ensembles() -> tuple[Ensemble, ...]:
     """The ensembles of the base split."""
     return tuple(ensemble for ensemble in ENSEMBLES if ensemble.name not in NEW_AFTER_BASE)
 
@@ -54,7 +54,7 @@ def programs(ensemble: Ensemble, parts: int) -> list[int]:
     return [ensemble.programs[round(part * last / max(parts - 1, 1))] for part in range(parts)]
 
 
-def fit(pitches: list[int], program: int) -> list[int]:
+def to_range(pitches: list[int], program: int) -> list[int]:
     """Transpose pitches by octaves into the instrument's range: first the whole line, then single notes outside it."""
     low, high = RANGES[program]
     middle = sorted(pitches)[len(pitches) // 2]

@@ -65,7 +65,7 @@ def _clip(task: tuple[str, int], settings: Prepare, font: Path, cache: Path) -> 
     """The manifest row of clip (split, index), and the path of its FLAC in the cache."""
     split, index = task
     piece = _piece(split, index, settings)
-    allowed = ensembles.familiar() if split == "base" else ensembles.ENSEMBLES
+    allowed = ensembles.base_ensembles() if split == "base" else ensembles.ENSEMBLES
     score = notes.load(piece.name, cache)
     arrangement = arrange.arrange(score, settings.clip_seconds, settings.seed, allowed, split, index)
     path, measured = render.clip(midi.to_midi(arrangement), settings.clip_seconds, font, cache)

@@ -36,7 +36,7 @@ def arrangement(contrast):
 
 
 class Choice:
-    """In place of a generator: always the same index, as far as there are so many choices."""
+    """Replaces a random generator: always the same index, modulo the number of choices."""
 
     def __init__(self, index):
         self.index = index

@@ -67,7 +67,7 @@ def test_no_work_is_in_two_splits():
 
 
 def test_the_base_split_lacks_the_new_ensembles(corpus):
-    names = {ensemble.name for ensemble in ensembles.familiar()}
+    names = {ensemble.name for ensemble in ensembles.base_ensembles()}
     assert not names & set(ensembles.NEW_AFTER_BASE)
     assert len(names) + len(ensembles.NEW_AFTER_BASE) == len(ensembles.ENSEMBLES)
     rows = manifest.read(corpus / "manifest.parquet")
@@ -78,7 +78,7 @@ def test_notes_move_by_octaves_into_the_range_of_every_instrument():
     for ensemble in ensembles.ENSEMBLES:
         for program in ensemble.programs:
             low, high = ensembles.RANGES[program]
-            fitted = ensembles.fit(list(range(20, 110)), program)
+            fitted = ensembles.to_range(list(range(20, 110)), program)
             assert low <= min(fitted) <= max(fitted) <= high
             assert all((after - before) % 12 == 0 for before, after in zip(range(20, 110), fitted, strict=True))
 
