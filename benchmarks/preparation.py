@@ -1,11 +1,11 @@
-"""`python benchmarks/preparation.py [COUNT]`: preparing a folder of ten-second files against ffmpeg's own conversions.
+"""Compare stage `prepare` with plain ffmpeg on a folder of ten-second files; write preparation.json.
 
-Both make 44.1 kHz stereo 16-bit FLAC of the same 48 kHz files, with as many processes as there are cores, in one run
-and with cold caches. Ours also hashes, checks, levels and measures every file and packs the corpus. CPU seconds are
-those of child processes and this one; wall seconds depend on who else uses the machine. Ours is the pipeline's own
-stage, its start and its imports included.
+Both convert the same 48 kHz files to 44.1 kHz stereo 16-bit FLAC, with one process a core and without caches. The
+stage is run as a command, so its imports count; it also hashes, checks, normalises and measures every file and packs
+the corpus. CPU seconds include child processes. Wall seconds depend on the other load of the machine.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -29,15 +29,15 @@ RESULT = Path(__file__).with_suffix(".json")
 
 
 def write_files(folder: Path, count: int) -> list[Path]:
-    """`count` different files with the spectrum of music: noise that falls by 6 dB an octave, under a swell."""
+    """Write `count` different files of noise that falls by 6 dB an octave, like music, with a slow swell."""
     noise = np.random.default_rng(0).standard_normal((SECONDS * RATE, 2)).cumsum(0)
     noise -= np.linspace(noise[0], noise[-1], len(noise))
     noise *= (0.5 + 0.5 * np.sin(np.linspace(0, 9, len(noise))) ** 2)[:, None] / np.abs(noise).max()
     paths = []
-    for place in range(count):
-        paths.append(folder / f"{place:04d}.wav")
-        soundfile.write(paths[-1], np.roll(noise, place * 97, axis=0), RATE, subtype="PCM_16")
-        paths[-1].with_suffix(".txt").write_text(f"noise {place}")
+    for index in range(count):
+        paths.append(folder / f"{index:04d}.wav")
+        soundfile.write(paths[-1], np.roll(noise, index * 97, axis=0), RATE, subtype="PCM_16")
+        paths[-1].with_suffix(".txt").write_text(f"noise {index}")
     return paths
 
 
@@ -54,7 +54,7 @@ def _cpu() -> float:
 
 
 def convert(paths: list[Path], target: Path) -> None:
-    """What ffmpeg needs, one process a core, one thread each."""
+    """Convert the files with ffmpeg: one process a core, one thread each."""
     target.mkdir()
 
     def one(path: Path) -> None:
@@ -67,7 +67,12 @@ def convert(paths: list[Path], target: Path) -> None:
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.preparation",
+        description="Compare stage `prepare` with plain ffmpeg on ten-second files; write benchmarks/preparation.json.",
+    )
+    parser.add_argument("count", type=int, nargs="?", default=1000, help="number of files (default 1000, minutes)")
+    count = parser.parse_args().count
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "music").mkdir()

@@ -1,4 +1,4 @@
-"""The audio of a corpus: one uncompressed tar of FLAC files, or NumPy files of latents, named by clip_id."""
+"""The clips of a corpus in one uncompressed tar, named by clip_id: stereo FLAC files, or NumPy files of latents."""
 
 import io
 import tarfile
@@ -11,16 +11,18 @@ import numpy as np
 from eisbach.errors import UserError
 from eisbach.files import replacing
 
+SAMPLE_RATE = 44100  # Hz, of every corpus
+
 
 @dataclass(frozen=True)
-class Encoded:
-    """A clip that came as latents [C, T], float32."""
+class LatentClip:
+    """A clip that is stored as latents [C, T], float32, instead of audio."""
 
     latents: np.ndarray
 
 
 def write(clips: Iterable[tuple[str, Path]], path: str | Path) -> None:
-    """Pack (clip_id, file) in the order given; no times or owners, so equal clips give equal bytes."""
+    """Pack (clip_id, file) in the given order. Without times and owners, so equal clips give equal bytes."""
     with replacing(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as archive:
         for clip_id, file in clips:
             content = file.read_bytes()
@@ -29,33 +31,32 @@ def write(clips: Iterable[tuple[str, Path]], path: str | Path) -> None:
             archive.addfile(member, io.BytesIO(content))
 
 
-def read(path: str | Path) -> Iterator[tuple[str, np.ndarray | Encoded]]:
-    """Yield (clip_id, audio [2, samples] float32 in [-1, 1]) in the order of the tar; mono is doubled.
+def read(path: str | Path) -> Iterator[tuple[str, np.ndarray | LatentClip]]:
+    """Yield (clip_id, clip) in the order of the tar.
 
-    A clip that came as latents is an Encoded instead.
-
-    Raises UserError for a missing or damaged archive and for an audio file that cannot be read.
+    A clip is audio [2, samples] float32 in [-1, 1], mono doubled, or a LatentClip. Raises UserError for a missing or
+    damaged archive and for an audio file that cannot be read.
     """
     try:
         with tarfile.open(path, "r|") as archive:
             for member in archive:
                 content, name = archive.extractfile(member).read(), Path(member.name)
                 if name.suffix == ".npy":
-                    yield name.stem, Encoded(np.load(io.BytesIO(content), allow_pickle=False))
+                    yield name.stem, LatentClip(np.load(io.BytesIO(content), allow_pickle=False))
                 else:
-                    yield name.stem, decode(content, f"{member.name} in {path}")
+                    yield name.stem, _decode(content, f"{member.name} in {path}")
     except FileNotFoundError:
         raise UserError(f"the clips {path} are missing; run `dvc repro prepare`") from None
     except tarfile.TarError as error:
         raise UserError(f"the clips {path} are damaged ({error}); run `dvc repro -f prepare`") from error
 
 
-def decode(content: bytes, name: str) -> np.ndarray:
-    """Audio [2, samples] float32 of an audio file's bytes; `name` is for the error."""
+def _decode(content: bytes, name: str) -> np.ndarray:
+    """Audio [2, samples] float32 from the bytes of the audio file `name`."""
     import soundfile
 
     try:
         audio, _ = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise UserError(f"the audio file {name} cannot be read ({error}); replace it and run again") from error
+        raise UserError(f"the audio file {name} cannot be read ({error}); run `dvc repro -f prepare`") from error
     return np.repeat(audio.T, 2, axis=0) if audio.shape[1] == 1 else np.ascontiguousarray(audio.T[:2])

@@ -1,4 +1,7 @@
-"""The archive between `encode` and everything that trains: latents, text states and who they belong to."""
+"""The archive that `encode` writes and all later stages read: latents, text states and the clips they belong to.
+
+Shapes: N clips, C channels, T latents, D text dimensions.
+"""
 
 import json
 from dataclasses import dataclass, replace
@@ -14,6 +17,8 @@ from eisbach.errors import UserError
 from eisbach.files import replacing
 from eisbach.seeds import torch_generator
 
+BUCKET = 16  # latents; clips whose lengths fall into the same bucket count as equally long
+
 
 @dataclass(frozen=True)
 class Latents:
@@ -21,7 +26,7 @@ class Latents:
 
     clips: pd.DataFrame
     latents: Tensor  # [N, C, T] fp32, unit variance over the base split
-    mask: Tensor  # [N, T] bool, true where a latent belongs to the clip; behind it there is silence
+    mask: Tensor  # [N, T] bool, false for padding with silence after the end of a clip
     states: Tensor  # [N, tokens, D] fp16, the text encoder's token states
     token_mask: Tensor  # [N, tokens] bool
     pooled: Tensor  # [N, D] fp32, sentence embeddings of unit length
@@ -30,6 +35,7 @@ class Latents:
         return len(self.clips)
 
     def rows(self, index: Tensor) -> "Latents":
+        """The clips at `index` [n], in its order."""
         return Latents(
             self.clips.iloc[index.tolist()].reset_index(drop=True),
             *(tensor[index] for tensor in (self.latents, self.mask, self.states, self.token_mask, self.pooled)),
@@ -43,18 +49,22 @@ class Latents:
         return self.rows(index)
 
     def batch(self, size: int, seed: int, step: int) -> "Latents":
-        """The clips of the batch at `step`, of similar length, cut to the longest of them."""
-        rows = self.rows(order(len(self), size, seed, step, self.mask.sum(1)))
+        """The `size` clips of the batch at `step`, of similar length, cut to the longest of them.
+
+        Raises UserError when there are fewer than `size` clips.
+        """
+        rows = self.rows(batch_index(len(self), size, seed, step, self.mask.sum(1)))
         longest = int(rows.mask.sum(1).max())
         return replace(rows, latents=rows.latents[..., :longest], mask=rows.mask[:, :longest])
 
     @property
     def seconds(self) -> Tensor:
-        """[N] the lengths shown to the model."""
+        """[N] fp32, the lengths that the model is conditioned on."""
         return torch.tensor(self.clips["seconds"].to_numpy(), dtype=torch.float32)
 
 
 def save(path: str | Path, archive: Latents) -> None:
+    """Write a safetensors file with the clips' table as JSON in its metadata."""
     tensors = {"latents": archive.latents.float(), "states": archive.states.half(), "pooled": archive.pooled.float()}
     tensors |= {"mask": archive.mask.to(torch.uint8), "token_mask": archive.token_mask.to(torch.uint8)}
     metadata = {"clips": json.dumps(archive.clips.to_dict("list"))}
@@ -63,7 +73,7 @@ def save(path: str | Path, archive: Latents) -> None:
 
 
 def load(path: str | Path) -> Latents:
-    """Raises UserError when the archive is missing or damaged."""
+    """Read what `save` wrote. Raises UserError when the archive is missing or damaged."""
     try:
         tensors = load_file(path)
         with safe_open(path, "pt") as file:
@@ -76,24 +86,21 @@ def load(path: str | Path) -> Latents:
         raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro encode`") from error
 
 
-BUCKET = 16  # latents: lengths within one such step count as equal
+def batch_index(count: int, batch: int, seed: int, step: int, lengths: Tensor | None = None) -> Tensor:
+    """The indices [batch] into `count` clips of the batch at `step`. Raises UserError for a batch above `count`.
 
-
-def order(count: int, batch: int, seed: int, step: int, lengths: Tensor | None = None) -> Tensor:
-    """Rows of the batch at `step`: each epoch is a permutation of its own, derived from (seed, epoch).
-
-    Depends on nothing but its arguments, so a resumed run needs no saved position. Batches never straddle epochs;
-    the remainder of an epoch is left out, as `drop_last` does. With `lengths` [count] in latents, a batch comes from
-    one bucket of lengths where it can: going through the permutation, each bucket gives a batch as soon as it has
-    one, and what is left in the buckets at the end is put together.
+    Each epoch is a new permutation, derived from (seed, epoch), so a resumed run needs no saved position. Batches
+    never span two epochs; the remainder of an epoch is dropped. With `lengths` [count] in latents, a batch has
+    clips of one length bucket where possible: in the order of the permutation, a batch is formed whenever a bucket
+    holds enough clips, and the clips left over at the end are joined across buckets.
     """
     if batch > count:
-        raise UserError(f"a batch of {batch} needs at least as many clips, and there are {count}; lower the batch")
+        raise UserError(f"a batch of {batch} needs at least as many clips, but there are {count}; lower the batch")
     per_epoch = count // batch
-    epoch, place = divmod(step, per_epoch)
+    epoch, index = divmod(step, per_epoch)
     permutation = torch.randperm(count, generator=torch_generator(seed, "order", epoch))
     if lengths is None:
-        return permutation[place * batch : (place + 1) * batch]
+        return permutation[index * batch : (index + 1) * batch]
     waiting: dict[int, list[int]] = {}
     batches: list[list[int]] = []
     for row, bucket in zip(permutation.tolist(), ((lengths - 1) // BUCKET)[permutation].tolist(), strict=True):
@@ -102,4 +109,4 @@ def order(count: int, batch: int, seed: int, step: int, lengths: Tensor | None =
             batches.append(waiting.pop(bucket))
     rest = [row for bucket in sorted(waiting) for row in waiting[bucket]]
     batches += [rest[start : start + batch] for start in range(0, len(rest), batch)]
-    return torch.tensor(batches[place])
+    return torch.tensor(batches[index])

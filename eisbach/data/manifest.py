@@ -1,8 +1,9 @@
-"""The manifest: one row per clip, for every corpus alike. Core columns have fixed types; a corpus may add its own.
+"""The manifest: one row per clip. All corpora share the core columns and their types; a corpus may add columns.
 
-`CORE` says the types, `_schema` what must hold of the values; both are checked on writing and on reading.
+`CORE` has the types, `_schema` the constraints on the values; both are checked on writing and on reading.
 """
 
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from eisbach.errors import UserError
 from eisbach.files import replacing
 
 SOURCES = ("scores", "musiccaps", "folder")
-CONTRAST_SOURCES = ("arrangement", "measured")  # known, because the clip was made so; or a rank of loudness ranges
+CONTRAST_SOURCES = ("arrangement", "measured")  # known from the arrangement, or the rank of a measured loudness range
 CORE = pa.schema(
     [
         pa.field("clip_id", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),  # the corpus
-        pa.field("piece", pa.string(), nullable=False),  # what must not be shared between splits
+        pa.field("piece", pa.string(), nullable=False),  # the unit of the split: no piece is in two splits
         pa.field("split", pa.string(), nullable=False),
         pa.field("caption", pa.string(), nullable=False),
         pa.field("aspect_list", pa.list_(pa.string()), nullable=False),
@@ -27,29 +28,29 @@ CORE = pa.schema(
         pa.field("licence", pa.string(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),  # of the clip's file
         pa.field("contrast", pa.float64()),  # in [0, 1]; null where it is neither known nor measured
-        pa.field("contrast_class", pa.string()),  # flat, middle, contrast; null likewise
-        pa.field("contrast_source", pa.string()),  # arrangement, measured; null likewise
+        pa.field("contrast_class", pa.string()),  # one of CLASSES; null likewise
+        pa.field("contrast_source", pa.string()),  # one of CONTRAST_SOURCES; null likewise
     ]
 )
 
 
 def write(rows: list[dict], path: str | Path) -> None:
-    """Write rows as parquet, core columns first, then the corpus's own in the order of the first row.
+    """Write rows as parquet: core columns first, then the corpus's other columns in the order of the first row.
 
-    Raises ValueError for rows that break the schema: a fault of the caller.
+    Raises ValueError for rows that break the schema, which is a bug of the caller.
     """
     if not rows:
         raise ValueError("a manifest needs at least one row")
-    own = [name for name in rows[0] if name not in CORE.names]
+    added = [name for name in rows[0] if name not in CORE.names]
     table = pa.table(
         {
             **{field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in CORE},
-            **{name: pa.array([row[name] for row in rows]) for name in own},
+            **{name: pa.array([row[name] for row in rows]) for name in added},
         }
     )
     if fault := _fault(table):
         raise ValueError(f"the manifest of {rows[0].get('source')}: {fault}")
-    table = table.cast(pa.schema([*CORE, *(table.schema.field(name) for name in own)]))
+    table = table.cast(pa.schema([*CORE, *(table.schema.field(name) for name in added)]))
     with replacing(path) as temporary:
         parquet.write_table(table, temporary, compression="zstd")
 
@@ -69,9 +70,19 @@ def read(path: str | Path) -> list[dict]:
     return table.to_pylist()
 
 
+def counts(rows: list[dict]) -> dict:
+    """The number of clips and pieces, and of clips by split and by contrast class."""
+    return {
+        "clips": len(rows),
+        "pieces": len({row["piece"] for row in rows}),
+        "clips_by_split": dict(Counter(row["split"] for row in rows)),
+        "clips_by_class": dict(Counter(row["contrast_class"] for row in rows)),
+    }
+
+
 @cache
 def _schema():
-    """What must hold of the values. Imported here: pandera takes a second, and worker processes do without."""
+    # Imported here, because pandera takes a second to import and worker processes do not need it.
     import pandera.pandas as pandera
 
     among = pandera.Check.isin
@@ -95,7 +106,7 @@ def _schema():
 
 
 def _fault(table: pa.Table) -> str:
-    """The first fault of a table in words; empty when there is none."""
+    """The first fault of a table as a phrase; empty when there is none."""
     import pandera.errors
 
     if missing := [name for name in CORE.names if name not in table.column_names]:

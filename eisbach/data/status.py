@@ -1,4 +1,4 @@
-"""What became of every source of a corpus, and whether enough of them are left to go on."""
+"""The status of every source of a corpus, and the check that enough of them are usable."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,39 +12,39 @@ from eisbach.pipeline import tables
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One source: a score, a video, a file. `status` is "ok" or the kind of fault, `reason` a sentence about it."""
+class SourceStatus:
+    """One source (a score, a video or a file): one row of status.parquet."""
 
     name: str
-    status: str
-    reason: str = ""
+    status: str  # "ok", or the kind of fault
+    reason: str = ""  # the fault in a sentence
     attempts: int = 1
     clips: int = 0
-    sha256: str = ""  # of the audio as it came; empty where there is none
+    sha256: str = ""  # of the source's file; empty where there is none
 
 
-def write(outcomes: Iterable[Outcome], folder: Path) -> None:
-    """status.parquet: the availability report, by which two runs can be compared and intersected."""
-    tables.write(folder / "status.parquet", pd.DataFrame([asdict(outcome) for outcome in outcomes]))
+def write(sources: Iterable[SourceStatus], folder: Path) -> None:
+    """Write status.parquet into `folder`: the availability report, by which two runs can be compared."""
+    tables.write(folder / "status.parquet", pd.DataFrame([asdict(source) for source in sources]))
 
 
-def counts(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """How many sources of each status, the most frequent first."""
-    return dict(Counter(outcome.status for outcome in outcomes).most_common())
+def counts(sources: Iterable[SourceStatus]) -> dict[str, int]:
+    """The number of sources of each status, most frequent first."""
+    return dict(Counter(source.status for source in sources).most_common())
 
 
-def coverage(outcomes: list[Outcome]) -> float:
-    """The share of sources that can be used. A duplicate counts neither way: its music is there."""
-    wanted = [outcome for outcome in outcomes if outcome.status != "duplicate"]
-    return sum(outcome.status == "ok" for outcome in wanted) / max(len(wanted), 1)
+def coverage(sources: list[SourceStatus]) -> float:
+    """The share of usable sources in [0, 1]. Duplicates are not counted: their music is in the corpus."""
+    counted = [source for source in sources if source.status != "duplicate"]
+    return sum(source.status == "ok" for source in counted) / max(len(counted), 1)
 
 
-def check_coverage(outcomes: list[Outcome], least: float, table: Path) -> None:
-    """Raise UserError with the counts of reasons unless a share of `least` can be used."""
-    if (share := coverage(outcomes)) >= least and share > 0:
+def check_coverage(sources: list[SourceStatus], minimum: float, table: Path) -> None:
+    """Raise UserError with the number of sources of each status unless a share of `minimum`, and not 0, is usable."""
+    if (share := coverage(sources)) >= minimum and share > 0:
         return
-    said = ", ".join(f"{count} {status}" for status, count in counts(outcomes).items())
+    listed = ", ".join(f"{count} {status}" for status, count in counts(sources).items())
     raise UserError(
-        f"only {share:.1%} of {len(outcomes)} sources can be used, less than prepare.corpus.min_coverage of "
-        f"{least:.1%} ({said}); {table} has the reason for each: mend them, or lower the threshold in params.yaml"
+        f"only {share:.1%} of {len(sources)} sources are usable, less than prepare.corpus.min_coverage of "
+        f"{minimum:.1%} ({listed}); {table} has the reason for each: fix them, or lower min_coverage in params.yaml"
     )

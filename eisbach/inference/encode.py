@@ -1,4 +1,4 @@
-"""Clips and captions -> latents and text states, through the codec and the text encoder of a loaded model."""
+"""Encode clips and captions into latents and text states with a model's codec and text encoder."""
 
 from collections.abc import Iterable
 
@@ -7,22 +7,22 @@ import pandas as pd
 import torch
 from torch import nn
 
-from eisbach.data.clips import Encoded
+from eisbach.data.clips import LatentClip
 from eisbach.data.latents import Latents
 from eisbach.errors import UserError
 from eisbach.models.text import pooled
 
-DECIBELS = 20 / np.log(10)  # natural log of an amplitude -> dB
+DECIBELS = 20 / np.log(10)  # dB per unit of the natural log of an amplitude
 
 
 def encode(
-    model: nn.Module, clips: Iterable[tuple[str, np.ndarray | Encoded]], manifest: list[dict], batch: int = 64
+    model: nn.Module, clips: Iterable[tuple[str, np.ndarray | LatentClip]], manifest: list[dict], batch: int = 64
 ) -> Latents:
-    """`clips` yields (clip_id, audio [2, samples]) in the manifest's order; each row's `seconds` is its clip's length.
+    """Encode `clips`, (clip_id, audio [2, samples]) in the manifest's order; captions go in batches of `batch`.
 
-    A clip shorter than the corpus' longest is padded with silence, outside its mask. Clips that came as latents are
-    taken as they are. Raises ValueError when ids or lengths and manifest disagree, UserError for latents of a model
-    with another number of channels.
+    Clips shorter than the longest are padded with silence, where the mask is false. A LatentClip keeps its latents.
+    Raises ValueError where ids or lengths differ from the manifest, UserError for latents with another number of
+    channels than the model's and for text states that overflow half precision.
     """
     codec, text = model.pretransform, model.conditioner.conditioners["prompt"]
     samples = [round(row["seconds"] * codec.sample_rate) for row in manifest]
@@ -33,7 +33,7 @@ def encode(
     latents = []
     for (clip_id, audio), row, count in zip(clips, manifest, samples, strict=True):
         if clip_id != row["clip_id"]:
-            raise ValueError(f"clip {clip_id} stands where the manifest has {row['clip_id']}")
+            raise ValueError(f"clip {clip_id} is where the manifest has {row['clip_id']}")
         with torch.no_grad():
             latents.append(_latents(model, clip_id, audio, count, max(samples)))
     mask = torch.arange(valid.max()) < valid[:, None]
@@ -41,24 +41,24 @@ def encode(
 
 
 def _text(encoder: nn.Module, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Token states in half precision, half of what a corpus' captions would take, their mask, and sentences."""
+    """Token states [n, tokens, D] fp16, their mask [n, tokens] and sentence embeddings [n, D] of n captions."""
     states, mask = encoder.states(captions)
     if not states.half().isfinite().all():
         raise UserError(
-            "the text encoder's states are too large for half precision or no numbers; fetch its files again"
+            "the text encoder's states are not finite or too large for half precision; download its files again"
         )
     return states.half(), mask, pooled(states, mask)
 
 
-def _latents(model: nn.Module, clip_id: str, clip: np.ndarray | Encoded, count: int, longest: int) -> torch.Tensor:
-    """[C, T] of a clip of `count` samples, with silence up to `longest` samples."""
+def _latents(model: nn.Module, clip_id: str, clip: np.ndarray | LatentClip, count: int, longest: int) -> torch.Tensor:
+    """Latents [C, T] of a clip of `count` samples, padded with silence to `longest` samples."""
     codec = model.pretransform
-    if isinstance(clip, Encoded):
+    if isinstance(clip, LatentClip):
         given = torch.from_numpy(clip.latents)
         if len(given) != model.io_channels:
             raise UserError(
                 f"the latents of clip {clip_id} have {len(given)} channels and the model has {model.io_channels}; "
-                "encode the sound with this model's autoencoder, or choose the model that they were made for"
+                "encode the audio with this model's autoencoder, or choose the model of these latents"
             )
         silence = codec.encode(torch.zeros(1, 2, longest))[0]
         return torch.cat([given, silence[:, given.shape[1] :]], dim=1)
@@ -68,12 +68,13 @@ def _latents(model: nn.Module, clip_id: str, clip: np.ndarray | Encoded, count: 
 
 
 def reconstruction_db(codec: nn.Module, audio: np.ndarray, *, phases: bool) -> float:
-    """Mean absolute error of the log-mel spectrum in dB, after the latents or, with `phases`, after the whole decoder.
+    """Mean absolute error in dB of the log-mel spectrum of audio [2, samples] after encoding and decoding.
 
-    `audio` is [2, samples]. The first is what PCA loses, the second adds Griffin-Lim.
+    Without `phases` the decoder stops at the spectrum, so this is the error of PCA; with `phases` the audio of
+    Griffin-Lim is analysed again.
     """
     with torch.no_grad():
-        wanted = codec.log_mel(torch.from_numpy(audio)[None])
+        original = codec.log_mel(torch.from_numpy(audio)[None])
         latents = codec.encode(torch.from_numpy(audio)[None])
-        got = codec.log_mel(codec.decode(latents)) if phases else codec.reconstruct(latents)
-    return float((got - wanted).abs().mean() * DECIBELS)
+        decoded = codec.log_mel(codec.decode(latents)) if phases else codec.reconstruct(latents)
+    return float((decoded - original).abs().mean() * DECIBELS)

@@ -8,7 +8,6 @@ from safetensors.torch import save_file
 
 from eisbach.barrier import barrier_weight, position_energy
 from eisbach.data import clips
-from eisbach.data.scores.render import SAMPLE_RATE
 from eisbach.files import replacing
 from eisbach.pipeline import tables
 from predictions.counterexamples import searches as counterexample
@@ -87,5 +86,5 @@ def _audio(named: dict[str, str], out: Path, name: str, corpus: Path) -> dict[st
             label = wanted[clip_id]
             files[f"audio {label}"] = f"{FOLDER}/{name}-{label}.flac"
             with replacing(out / files[f"audio {label}"]) as temporary:
-                soundfile.write(temporary, audio.T, SAMPLE_RATE, format="FLAC")
+                soundfile.write(temporary, audio.T, clips.SAMPLE_RATE, format="FLAC")
     return files

@@ -1,7 +1,7 @@
-"""One clip of a video: its best sound through yt-dlp, the seconds that are wanted through ffmpeg, and what went wrong.
+"""Download one clip: yt-dlp fetches the video's best audio, ffmpeg cuts the segment.
 
-Every fault has a kind. PERMANENT ones are not tried again, by no later run; the others are, a few times in this run
-and again in the next.
+Every failure has a kind. PERMANENT kinds are never tried again; the others are tried again in the next run, and
+"transient" ones also a few times in this run.
 """
 
 import errno
@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eisbach.data.recorded import ffmpeg
-from eisbach.data.status import Outcome
+from eisbach.data.status import SourceStatus
 from eisbach.files import replacing
 from eisbach.pipeline.params import MusicCaps
 
-ADDRESS = "https://www.youtube.com/watch?v={id}"  # a whole address: an id that begins with - is no option
+ADDRESS = "https://www.youtube.com/watch?v={id}"  # a full URL, so that an id beginning with - is not an option
 ID = re.compile(r"[A-Za-z0-9_-]{11}")
 PERMANENT = ("refused", "unavailable", "private", "wrong length", "corrupt")  # the others: "blocked", "transient"
 TOLERANCE_SECONDS = 0.05  # a resampler may give a few samples more or less
 
-# What the site's refusals say, in the order in which they are tried.
-SAYINGS = (
+# Kinds of failure and what the site's messages say about them; the first match counts.
+MESSAGES = (
     ("transient", r"HTTP Error (?:408|429|5\d\d)|timed out|timeout|connection|reset by|temporary"),
     ("private", r"private video|members[- ]only|join this channel"),
     (
@@ -36,7 +36,7 @@ SAYINGS = (
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Segment:
     """Seconds [start, end) of a video."""
 
     id: str
@@ -44,57 +44,58 @@ class Wanted:
     end: float
 
 
-class Fault(Exception):
-    """Why there is no clip: the kind and a sentence."""
+class DownloadFailure(Exception):
+    """There is no clip: `status` is the kind of failure, `reason` describes it in a sentence."""
 
     def __init__(self, status: str, reason: str):
         super().__init__(status, reason)
         self.status, self.reason = status, reason
 
 
-def clip(wanted: Wanted, folder: Path, settings: MusicCaps, address: str = ADDRESS) -> Outcome:
-    """Have folder/audio/ID.flac, 44.1 kHz stereo, and say what became of it. Never raises for what a site may do.
+def clip(segment: Segment, folder: Path, settings: MusicCaps, address: str = ADDRESS) -> SourceStatus:
+    """Download a segment to folder/audio/ID.flac, 44.1 kHz stereo, and return its status.
 
-    A file that is there is whole, since it came by a rename, and is not fetched again. What a killed run left of a
-    download is continued.
+    An existing file is complete and is not downloaded again; a partial download of a killed run is continued. Never
+    raises for a failure of the site; raises UserError and OSError like `ffmpeg.clip`.
     """
-    if not ID.fullmatch(wanted.id):
-        return Outcome(wanted.id, "refused", "no id of a video: nothing was sent", attempts=0)
-    target = place(wanted, folder)
+    if not ID.fullmatch(segment.id):
+        return SourceStatus(segment.id, "refused", "the id is not a video's; no request was sent", attempts=0)
+    target = audio_path(segment, folder)
     for attempt in range(1, settings.attempts + 1):
         try:
             if not target.exists():
-                _make(wanted, target, folder / "partial" / wanted.id, settings, address)
-            return Outcome(wanted.id, "ok", "", attempt, 1, hashlib.sha256(target.read_bytes()).hexdigest())
-        except Fault as fault:
-            last = Outcome(wanted.id, fault.status, fault.reason, attempt)
-            if fault.status in PERMANENT:
-                shutil.rmtree(folder / "partial" / wanted.id, ignore_errors=True)
-            if fault.status != "transient":
+                _make(segment, target, folder / "partial" / segment.id, settings, address)
+            return SourceStatus(segment.id, "ok", "", attempt, 1, hashlib.sha256(target.read_bytes()).hexdigest())
+        except DownloadFailure as failure:
+            last = SourceStatus(segment.id, failure.status, failure.reason, attempt)
+            if failure.status in PERMANENT:
+                shutil.rmtree(folder / "partial" / segment.id, ignore_errors=True)
+            if failure.status != "transient":
                 return last
         if attempt < settings.attempts:
             time.sleep(settings.backoff_seconds * 2 ** (attempt - 1))
     return last
 
 
-def place(wanted: Wanted, folder: Path) -> Path:
-    """Where the sound of a clip lies."""
-    return folder / "audio" / f"{wanted.id}.flac"
+def audio_path(segment: Segment, folder: Path) -> Path:
+    """The path of a segment's audio in the download folder."""
+    return folder / "audio" / f"{segment.id}.flac"
 
 
-def _make(wanted: Wanted, target: Path, scratch: Path, settings: MusicCaps, address: str) -> None:
-    source = _fetch(address.format(id=wanted.id), scratch, settings)
+def _make(segment: Segment, target: Path, scratch: Path, settings: MusicCaps, address: str) -> None:
+    source = _fetch(address.format(id=segment.id), scratch, settings)
+    length = segment.end - segment.start
     with replacing(target) as temporary:
-        if said := ffmpeg.clip(source, temporary, wanted.start, wanted.end - wanted.start):
-            raise Fault("corrupt", said)
-        got = _seconds(temporary)
-        if abs(got - (wanted.end - wanted.start)) > TOLERANCE_SECONDS:
-            raise Fault("wrong length", f"{got:.2f} s of {wanted.end - wanted.start:g} are there")
+        if message := ffmpeg.clip(source, temporary, segment.start, length):
+            raise DownloadFailure("corrupt", message)
+        seconds = _seconds(temporary)
+        if abs(seconds - length) > TOLERANCE_SECONDS:
+            raise DownloadFailure("wrong length", f"the video has {seconds:.2f} of the {length:g} s")
     shutil.rmtree(scratch)
 
 
 def _fetch(address: str, scratch: Path, settings: MusicCaps) -> Path:
-    """The best sound of a video, whole, in `scratch`. A killed download left `source.part`, which is continued."""
+    """Download the best audio of a whole video into `scratch`, continuing the `source.part` of a killed run."""
     from yt_dlp import YoutubeDL
     from yt_dlp.utils import DownloadError
 
@@ -109,7 +110,7 @@ def _fetch(address: str, scratch: Path, settings: MusicCaps) -> Path:
         "noplaylist": True,
         "cachedir": False,
         "socket_timeout": settings.timeout_seconds,
-        "retries": 1,  # the loop around it waits longer between attempts
+        "retries": 1,  # `clip` has its own retries, with longer waits
         "extractor_retries": 0,
         "cookiefile": settings.cookies or None,
     }
@@ -117,22 +118,22 @@ def _fetch(address: str, scratch: Path, settings: MusicCaps) -> Path:
         with YoutubeDL(options) as site:
             site.extract_info(address)
     except DownloadError as error:
-        raise _fault(error) from error
+        raise _failure(error) from error
     source = scratch / "source"
     if not source.exists() or not source.stat().st_size:
-        raise Fault("transient", "the download left no file")
+        raise DownloadFailure("transient", "the download left no file")
     return source
 
 
-def _fault(error: Exception) -> Fault:
-    """The kind of a DownloadError, by what it says; what is not known may pass. Raises OSError for a full disk."""
+def _failure(error: Exception) -> DownloadFailure:
+    """Classify a DownloadError by its message; unknown messages are transient. Raises OSError for a full disk."""
     if os.strerror(errno.ENOSPC) in str(error):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-    said = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()).removeprefix("ERROR: ")
-    for status, saying in SAYINGS:
-        if re.search(saying, said, re.IGNORECASE):
-            return Fault(status, said)
-    return Fault("transient", said)
+    message = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()).removeprefix("ERROR: ")
+    for status, pattern in MESSAGES:
+        if re.search(pattern, message, re.IGNORECASE):
+            return DownloadFailure(status, message)
+    return DownloadFailure("transient", message)
 
 
 def _seconds(path: Path) -> float:
@@ -141,11 +142,11 @@ def _seconds(path: Path) -> float:
     try:
         return soundfile.info(path).duration
     except soundfile.LibsndfileError as error:
-        raise Fault("corrupt", "no sound came out of it") from error
+        raise DownloadFailure("corrupt", "ffmpeg decoded no audio") from error
 
 
 class _Silent:
-    """yt-dlp's messages go nowhere: the fault carries them."""
+    """Drops yt-dlp's log messages; the DownloadFailure has the error."""
 
     def debug(self, message: str) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Many clips of videos: a few at a time, none twice, and a line in a log for each that is done."""
+"""Download many clips in parallel, each once, with a log from which an interrupted run continues."""
 
 import json
 from collections.abc import Iterable
@@ -7,74 +7,78 @@ from dataclasses import asdict
 from pathlib import Path
 
 from eisbach.data.musiccaps import download
-from eisbach.data.status import Outcome
+from eisbach.data.status import SourceStatus
 from eisbach.errors import UserError
 from eisbach.pipeline.params import MusicCaps
 from eisbach.pipeline.progress import track
 
-BLOCKED_IN_A_ROW = 20  # after so many refusals the site has made up its mind about this machine
+BLOCKED_IN_A_ROW = 20  # after so many refusals in a row the site will refuse the rest too
 
 
 def fetch(
-    wanted: Iterable[download.Wanted], folder: Path, corpus: MusicCaps, address: str = download.ADDRESS
-) -> dict[str, Outcome]:
-    """What became of every wanted clip, by id, in the order asked for; sound in folder/audio, a log beside it.
+    segments: Iterable[download.Segment], folder: Path, corpus: MusicCaps, address: str = download.ADDRESS
+) -> dict[str, SourceStatus]:
+    """Download segments into folder/audio, with a log in folder/status.jsonl. Returns the status by id, in order.
 
-    Ends what an earlier run began: what it has or will never have is not asked for. Raises UserError when the site
-    refuses everything.
+    Segments that an earlier run downloaded, or found to be permanently unavailable, are not requested again. Raises
+    UserError when the site refuses BLOCKED_IN_A_ROW requests in a row.
     """
-    wanted = list(wanted)
+    segments = list(segments)
     log = Log(folder / "status.jsonl")
     known = {
-        one.id: log.known[one.id]
-        for one in wanted
-        if one.id in log.known and _settled(log.known[one.id], download.place(one, folder))
+        segment.id: log.known[segment.id]
+        for segment in segments
+        if segment.id in log.known and _settled(log.known[segment.id], download.audio_path(segment, folder))
     }
-    todo = [one for one in wanted if one.id not in known]
-    refused = 0
+    todo = [segment for segment in segments if segment.id not in known]
+    blocked = 0
     with ThreadPoolExecutor(corpus.workers) as pool:
         try:
-            running = [pool.submit(download.clip, one, folder, corpus, address) for one in todo]
+            running = [pool.submit(download.clip, segment, folder, corpus, address) for segment in todo]
             for done in track(as_completed(running), "fetch clips", len(todo)):
-                outcome = done.result()
-                known[outcome.name] = outcome
-                log.add(outcome)
-                refused = refused + 1 if outcome.status == "blocked" else 0
-                if refused >= BLOCKED_IN_A_ROW:
+                status = done.result()
+                known[status.name] = status
+                log.add(status)
+                blocked = blocked + 1 if status.status == "blocked" else 0
+                if blocked >= BLOCKED_IN_A_ROW:
                     raise UserError(
-                        f"the site refused the last {refused} clips ({outcome.reason}); set prepare.corpus.cookies to "
-                        "a cookies.txt of a browser that it serves, or wait, and run again: nothing is fetched twice"
+                        f"the site refused the last {blocked} clips ({status.reason}); set prepare.corpus.cookies in "
+                        "params.yaml to the cookies.txt of a browser that it serves, or wait, and run again: finished "
+                        "clips are not downloaded again"
                     )
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return {one.id: known[one.id] for one in wanted}
+    return {segment.id: known[segment.id] for segment in segments}
 
 
-def _settled(outcome: Outcome, sound: Path) -> bool:
-    return outcome.status in download.PERMANENT or (outcome.status == "ok" and sound.exists())
+def _settled(status: SourceStatus, audio: Path) -> bool:
+    return status.status in download.PERMANENT or (status.status == "ok" and audio.exists())
 
 
 class Log:
-    """One line a clip, added when it is done; of two lines about a clip the later holds. A torn line is no line."""
+    """Statuses as lines of JSON, one appended for each clip that is done.
+
+    The last line of a clip counts; lines that a killed run left incomplete are skipped.
+    """
 
     def __init__(self, path: Path):
         self.path = path
-        self.known: dict[str, Outcome] = {}
+        self.known: dict[str, SourceStatus] = {}
         for line in path.read_text().splitlines() if path.exists() else ():
             try:
-                outcome = Outcome(**json.loads(line))
+                status = SourceStatus(**json.loads(line))
             except (ValueError, TypeError):
                 continue
-            self.known[outcome.name] = outcome
+            self.known[status.name] = status
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, status: SourceStatus) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
-            file.write("\n" * self._torn() + json.dumps(asdict(outcome)) + "\n")
+            file.write("\n" * self._torn() + json.dumps(asdict(status)) + "\n")
 
     def _torn(self) -> bool:
-        """Whether the last line has no end, so that the next must not be written behind it."""
+        """Whether the last line lacks its newline, because the process was killed while it wrote."""
         if not self.path.exists() or not self.path.stat().st_size:
             return False
         with self.path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Files -> clips in the cache. The key is the content, the rules and this code: what is there is not made again."""
+"""Cut files into clips and cache them by the file's content, the rules and the code that cuts."""
 
 import hashlib
 import json
@@ -8,26 +8,26 @@ from functools import cache as memo
 from importlib.metadata import version
 from pathlib import Path
 
-from eisbach.data.recorded import decoding as sound
-from eisbach.data.recorded import ffmpeg, preencoded
-from eisbach.data.recorded.material import Piece, Rules, Unusable
-from eisbach.data.scores import render
+from eisbach.data import audio
+from eisbach.data.recorded import decoding, ffmpeg, measured_contrast, preencoded
+from eisbach.data.recorded.types import ClipFile, Rules, Unusable
 from eisbach.files import replacing
+from eisbach.metrics import loudness
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip in the cache. `start_seconds` is its place in the file, `facts` are what was measured on it."""
+    """One clip in the cache."""
 
     path: Path
     sha256: str
-    start_seconds: float
+    start_seconds: float  # in the source file
     seconds: float
-    facts: dict[str, float]
+    facts: dict[str, float]  # measured on the clip
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file."""
+    """The sha256 of a file. Raises OSError."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -35,16 +35,16 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def digest_or_fault(path: Path) -> str | Unusable:
-    """The sha256 of a file, or why there is none."""
+def try_digest(path: Path) -> str | Unusable:
+    """The sha256 of a file, or the fault as a value."""
     try:
         return digest(path)
     except OSError as error:
-        return Unusable("unreadable", f"cannot be opened: {error.strerror}")
+        return Unusable("unreadable", f"the file cannot be opened: {error.strerror}")
 
 
-def attempt(task: tuple[Path, str], rules: Rules, cache: Path) -> list[Clip] | Unusable:
-    """`cut` as a worker process does it: the fault comes back as a value, so that the others go on."""
+def try_cut(task: tuple[Path, str], rules: Rules, cache: Path) -> list[Clip] | Unusable:
+    """`cut` of (path, sha256), or the fault as a value, so that other worker processes go on."""
     try:
         return cut(*task, rules, cache)
     except Unusable as fault:
@@ -52,39 +52,42 @@ def attempt(task: tuple[Path, str], rules: Rules, cache: Path) -> list[Clip] | U
 
 
 def cut(path: Path, sha256: str, rules: Rules, cache: Path) -> list[Clip]:
-    """The clips of a file whose digest is known. Raises Unusable with the reason when it gives none."""
-    beside = digest(path.with_suffix(".json")) if path.suffix == preencoded.SUFFIX else ""
-    key = hashlib.sha256(f"{sha256}{beside}{path.suffix.lower()}{rules}{_recipe()}".encode()).hexdigest()
+    """The clips of a file, cut unless the cache has them. Raises Unusable when the file gives none."""
+    description = digest(path.with_suffix(".json")) if path.suffix == preencoded.SUFFIX else ""
+    key = hashlib.sha256(f"{sha256}{description}{path.suffix.lower()}{rules}{_recipe()}".encode()).hexdigest()
     folder = cache / "cuts" / key[:2] / key
-    known = _known(folder)
-    if known is None:
+    index = _cached(folder)
+    if index is None:
         with replacing(folder) as temporary:
             temporary.mkdir()
-            known = [_write(temporary, place, piece) for place, piece in enumerate(_pieces(path, rules))]
-            (temporary / "clips.json").write_text(json.dumps(known))
-    return [Clip(folder / name, *rest) for name, *rest in known]
+            index = [_write(temporary, number, clip) for number, clip in enumerate(_clip_files(path, rules))]
+            (temporary / "clips.json").write_text(json.dumps(index))
+    return [Clip(folder / name, *rest) for name, *rest in index]
 
 
-def _pieces(path: Path, rules: Rules) -> Iterator[Piece]:
-    return preencoded.pieces(path, rules) if path.suffix == preencoded.SUFFIX else sound.pieces(path, rules)
+def _clip_files(path: Path, rules: Rules) -> Iterator[ClipFile]:
+    reader = preencoded if path.suffix == preencoded.SUFFIX else decoding
+    return reader.clip_files(path, rules)
 
 
-def _write(folder: Path, place: int, piece: Piece) -> list:
-    name = f"{place:05d}.{piece.suffix}"
-    (folder / name).write_bytes(piece.content)
-    return [name, hashlib.sha256(piece.content).hexdigest(), piece.start_seconds, piece.seconds, piece.facts]
+def _write(folder: Path, number: int, clip: ClipFile) -> list:
+    name = f"{number:05d}.{clip.suffix}"
+    (folder / name).write_bytes(clip.content)
+    return [name, hashlib.sha256(clip.content).hexdigest(), clip.start_seconds, clip.seconds, clip.facts]
 
 
-def _known(folder: Path) -> list | None:
-    """What clips.json says, if every clip that it names is there and intact."""
+def _cached(folder: Path) -> list | None:
+    """The content of clips.json if all its clips are present and intact, else None."""
     try:
-        known = json.loads((folder / "clips.json").read_text())
-        return known if all(digest(folder / name) == sha256 for name, sha256, *_ in known) else None
+        index = json.loads((folder / "clips.json").read_text())
+        return index if all(digest(folder / name) == sha256 for name, sha256, *_ in index) else None
     except (OSError, ValueError):
         return None
 
 
 @memo
 def _recipe() -> str:
-    code = b"".join(Path(module.__file__).read_bytes() for module in (render, sound, preencoded, ffmpeg))
+    """Hash of the code that makes clips, and the versions of its libraries."""
+    modules = (audio, decoding, ffmpeg, loudness, measured_contrast, preencoded)
+    code = b"".join(Path(module.__file__).read_bytes() for module in modules)
     return hashlib.sha256(code).hexdigest() + "".join(version(name) for name in ("soxr", "soundfile"))

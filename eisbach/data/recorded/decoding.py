@@ -1,7 +1,7 @@
-"""A file of recorded music -> equally loud clips of 44.1 kHz stereo.
+"""Clips from audio files: 44.1 kHz stereo FLAC, all of one level.
 
-Long files are cut into clips one after the other; what is left at the end is a shorter clip. Each clip is brought to
-the level of the rendered corpus, so that loudness and contrast stay apart; its own level is kept in the facts.
+Long files are cut into consecutive clips; the remainder becomes a shorter clip. Each clip is brought to the level of
+the rendered corpus, so that mean level and contrast stay separate; its original level is kept in `source_rms_db`.
 """
 
 import os
@@ -12,94 +12,96 @@ from pathlib import Path
 
 import numpy as np
 
+from eisbach.data import audio
+from eisbach.data.clips import SAMPLE_RATE
 from eisbach.data.recorded import ffmpeg
-from eisbach.data.recorded.material import Piece, Rules, Unusable
-from eisbach.data.scores import render
+from eisbach.data.recorded.types import ClipFile, Rules, Unusable
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aiff", ".aif")
-BY_FFMPEG = ".m4a"  # which libsndfile does not open
-LEAST_RATE = 8000  # Hz, a telephone's
-MARGIN_SECONDS = 1  # around a clip while it is resampled: whole, so that it is a number of samples at any rate
+BY_FFMPEG = ".m4a"  # libsndfile does not decode it
+LEAST_RATE = 8000  # Hz, the rate of telephony
+MARGIN_SECONDS = 1  # resampled on both sides of a clip; an integer, so that it is whole samples at any rate
 
 
-def pieces(path: Path, rules: Rules) -> Iterator[Piece]:
-    """The clips of an audio file that are long and loud enough, in its order. Raises Unusable."""
+def clip_files(path: Path, rules: Rules) -> Iterator[ClipFile]:
+    """Yield the clips of an audio file that are long and loud enough, in its order. Raises Unusable."""
     if path.suffix.lower() != BY_FFMPEG:
-        yield from _pieces(path, rules)
+        yield from _clip_files(path, rules)
         return
     with tempfile.TemporaryDirectory(prefix="eisbach-") as scratch:
         wave = Path(scratch) / "decoded.wav"
-        if said := ffmpeg.decode(path, wave):
-            raise Unusable("unreadable", said)
-        yield from _pieces(wave, rules)
+        if message := ffmpeg.decode(path, wave):
+            raise Unusable("unreadable", message)
+        yield from _clip_files(wave, rules)
 
 
-def _pieces(path: Path, rules: Rules) -> Iterator[Piece]:
+def _clip_files(path: Path, rules: Rules) -> Iterator[ClipFile]:
     import soundfile
 
     if not path.stat().st_size:
         raise Unusable("unreadable", "the file is empty")
-    heard = False
+    silent = True
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:  # bytes, for names that are not UTF-8
             _check_header(file, rules)
-            for start, audio in _windows(file, rules):
-                if piece := _piece(start, audio, rules):
-                    heard = True
-                    yield piece
+            for start, sound in _windows(file, rules):
+                if clip := _clip_file(start, sound, rules):
+                    silent = False
+                    yield clip
     except soundfile.LibsndfileError as error:
         raise Unusable("unreadable", error.error_string.strip().rstrip(".")) from error
-    if not heard:
-        raise Unusable("silent", f"never above {rules.silence_db:g} dB")
+    if silent:
+        raise Unusable("silent", f"the RMS is below {rules.silence_db:g} dB everywhere")
 
 
-def _piece(start: float, audio: np.ndarray, rules: Rules) -> Piece | None:
-    own_level = render.rms_db(audio)
-    if own_level < rules.silence_db:
+def _clip_file(start: float, sound: np.ndarray, rules: Rules) -> ClipFile | None:
+    """The clip of audio [2, samples] at SAMPLE_RATE, or None where it is silent."""
+    source_level = audio.rms_db(sound)
+    if source_level < rules.silence_db:
         return None
-    equal = render.equalise(audio)
-    seconds = audio.shape[1] / render.SAMPLE_RATE
-    return Piece("flac", render.to_flac(equal), start, seconds, {"source_rms_db": own_level, **render.measure(equal)})
+    normalised = audio.normalise(sound)
+    facts = {"source_rms_db": source_level, **audio.measure_levels(normalised)}
+    return ClipFile("flac", audio.to_flac(normalised), start, sound.shape[1] / SAMPLE_RATE, facts)
 
 
 def _check_header(file, rules: Rules) -> None:
     if file.channels > 2:
-        raise Unusable("channels", f"{file.channels} channels: mix it down to stereo")
+        raise Unusable("channels", f"{file.channels} channels: mix the file down to stereo")
     if file.samplerate < LEAST_RATE:
         raise Unusable("rate", f"{file.samplerate} Hz: at least {LEAST_RATE} are needed")
     if cut_off := re.search(r"(?:data|SSND) : (\d+) \(should be (\d+)\)", file.extra_info):
-        claimed, there = map(int, cut_off.groups())
-        if there + 1 < claimed < 2**32 - 256:  # a stream that never learned its length claims about 2^32
-            raise Unusable("truncated", f"{there} of {claimed} bytes of sound are there")
+        claimed, present = map(int, cut_off.groups())
+        if present + 1 < claimed < 2**32 - 256:  # a recording that was never closed claims about 2^32
+            raise Unusable("truncated", f"{present} of {claimed} bytes of audio are present")
     if file.frames < rules.least_seconds * file.samplerate:
         raise Unusable("short", f"{file.frames / file.samplerate:.3g} s: at least {rules.least_seconds:g} are needed")
 
 
 def _windows(file, rules: Rules) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield (start in seconds, audio [2, samples] at 44.1 kHz) of every stretch of the file that is long enough."""
+    """Yield (start in seconds, audio [2, samples] at SAMPLE_RATE) of every clip that is long enough."""
     import soxr
 
     rate, margin = file.samplerate, MARGIN_SECONDS * file.samplerate
-    for place in range(1 + int(file.frames / rate / rules.seconds)):
-        start, end = (min(round(edge * rules.seconds * rate), file.frames) for edge in (place, place + 1))
+    for index in range(1 + int(file.frames / rate / rules.seconds)):
+        start, end = (min(round(edge * rules.seconds * rate), file.frames) for edge in (index, index + 1))
         if end - start < rules.least_seconds * rate:
             continue
         before = min(margin, start // rate * rate)
-        audio = _read(file, start - before, min(end + margin, file.frames))
-        if rate != render.SAMPLE_RATE:
-            audio = soxr.resample(audio, rate, render.SAMPLE_RATE)
-        first = before // rate * render.SAMPLE_RATE
-        audio = audio[first : first + round((end - start) / rate * render.SAMPLE_RATE)].T
-        yield start / rate, np.repeat(audio, 2, axis=0) if len(audio) == 1 else audio
+        sound = _read(file, start - before, min(end + margin, file.frames))
+        if rate != SAMPLE_RATE:
+            sound = soxr.resample(sound, rate, SAMPLE_RATE)
+        first = before // rate * SAMPLE_RATE
+        sound = sound[first : first + round((end - start) / rate * SAMPLE_RATE)].T
+        yield start / rate, np.repeat(sound, 2, axis=0) if len(sound) == 1 else sound
 
 
 def _read(file, start: int, end: int) -> np.ndarray:
-    """Frames [start, end) as float32 [frames, channels]. Raises Unusable when they are not there or not finite."""
+    """Frames [start, end) as float32 [frames, channels]. Raises Unusable when they are missing or not finite."""
     file.seek(start)
-    audio = file.read(end - start, dtype="float32", always_2d=True)
-    if len(audio) < end - start:
-        raise Unusable("truncated", f"ends after {start + len(audio)} of {file.frames} samples")
-    if not np.isfinite(audio).all():
-        place = start + int(np.argmax(~np.isfinite(audio).all(axis=1)))
-        raise Unusable("not finite", f"sample {place} is no finite number")
-    return audio
+    sound = file.read(end - start, dtype="float32", always_2d=True)
+    if len(sound) < end - start:
+        raise Unusable("truncated", f"the file ends after {start + len(sound)} of {file.frames} samples")
+    if not np.isfinite(sound).all():
+        index = start + int(np.argmax(~np.isfinite(sound).all(axis=1)))
+        raise Unusable("not finite", f"sample {index} is not finite")
+    return sound

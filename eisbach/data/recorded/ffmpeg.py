@@ -1,4 +1,4 @@
-"""What only ffmpeg decodes and cuts: the system's ffmpeg, or the one that imageio-ffmpeg carries."""
+"""Decode and cut with ffmpeg: the binary that imageio-ffmpeg ships, or the system's."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from eisbach.errors import UserError
 
 @cache
 def program() -> str:
-    """The ffmpeg to call. imageio-ffmpeg's comes first: it is pinned, so its output is the same everywhere."""
+    """The ffmpeg to run. imageio-ffmpeg's comes first: its version is pinned, so its output is the same everywhere."""
     import imageio_ffmpeg
 
     try:
@@ -22,14 +22,18 @@ def program() -> str:
 
 
 def decode(source: Path, target: Path) -> str:
-    """Write the sound of `source` to `target` as float32 WAV, at its own rate; return ffmpeg's complaint, if any."""
+    """Write the audio of `source` to `target` as float32 WAV at its own rate.
+
+    Returns ffmpeg's error message, or "". Raises like `_run`.
+    """
     return _run("-xerror", "-i", f"file:{source}", "-map", "0:a:0", "-c:a", "pcm_f32le", "-rf64", "auto", target)
 
 
 def clip(source: Path, target: Path, start: float, seconds: float) -> str:
-    """Write `seconds` from `start` on of the sound of `source` to `target` as 44.1 kHz stereo 16-bit FLAC.
+    """Write `seconds` of the audio of `source`, from `start` on, to `target` as 44.1 kHz stereo 16-bit FLAC.
 
-    The sound is decoded from its beginning: seeking in compressed files misses by up to seconds.
+    Decodes from the start of the file, because seeking in compressed files is off by up to seconds. Returns ffmpeg's
+    error message, or "". Raises like `_run`.
     """
     window = f"atrim=start={start:.6f}:duration={seconds:.6f},asetpts=PTS-STARTPTS"
     form = ("-ac", "2", "-ar", "44100", "-c:a", "flac", "-sample_fmt", "s16", "-f", "flac")
@@ -37,13 +41,14 @@ def clip(source: Path, target: Path, start: float, seconds: float) -> str:
 
 
 def _run(*arguments: object) -> str:
-    """Call ffmpeg on one thread; its last words about a faulty file, or nothing.
+    """Run ffmpeg on one thread; returns the last line of its error message for a faulty file, or "".
 
-    What is no fault of the file is raised, or it would be held against it: UserError when there is no ffmpeg or
-    somebody killed it, OSError when the disk is full. Ctrl-C does not reach it: a session of its own.
+    Failures that are not the file's fault are raised: UserError when ffmpeg cannot be started or was killed, OSError
+    when the disk is full.
     """
     command = [program(), "-v", "error", "-nostdin", "-y", "-threads", "1", *arguments]
     try:
+        # In a new session, so that Ctrl-C does not reach ffmpeg and make the file look faulty.
         done = subprocess.run(list(map(str, command)), capture_output=True, start_new_session=True)
     except OSError as error:
         raise UserError(
@@ -52,8 +57,8 @@ def _run(*arguments: object) -> str:
     if done.returncode == 0:
         return ""
     if done.returncode < 0:
-        raise UserError(f"ffmpeg was killed by signal {-done.returncode}; see that there is memory, and run again")
-    words = done.stderr.decode(errors="replace").strip()
-    if os.strerror(errno.ENOSPC) in words:
+        raise UserError(f"ffmpeg was killed by signal {-done.returncode}; check the free memory and run again")
+    message = done.stderr.decode(errors="replace").strip()
+    if os.strerror(errno.ENOSPC) in message:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[-1]))
-    return words.splitlines()[-1] if words else f"exit status {done.returncode}"
+    return message.splitlines()[-1] if message else f"exit status {done.returncode}"

@@ -1,4 +1,4 @@
-"""Captions from facts of the score and of the arrangement: several phrasings, every word true of the sound."""
+"""Captions from facts about the score and the arrangement, in several phrasings."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from eisbach.data.contrast import contrast_class
 from eisbach.data.scores.arrange import Arrangement, Note
 from eisbach.data.scores.pieces import Piece
 
-KEY_CORRELATION = 0.75  # below it no key is named
+KEY_CORRELATION = 0.75  # no key is named at or below this correlation
 TONICS = {
     "major": ("C", "D flat", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B"),
     "minor": ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "G sharp", "A", "B flat", "B"),
 }
 
-SHAPED = {
+SHAPE_PHRASES = {
     "crescendo": "growing steadily from soft and thin to loud and full",
     "diminuendo": "fading steadily from loud and full to soft and thin",
     "swell": "swelling to a climax and falling back",
@@ -23,7 +23,7 @@ SHAPED = {
     "step down": "loud and full at first, then suddenly soft and thin",
     "echoes": "alternating between loud, full phrases and soft, thin echoes",
 }
-EVEN = ("at one even loudness throughout", "with flat, unchanging dynamics", "steady in volume and texture")
+EVEN_PHRASES = ("at one even loudness throughout", "with flat, unchanging dynamics", "steady in volume and texture")
 TEMPLATES = (
     "{Genre} played by {ensemble}, {tempo} at about {bpm} beats per minute{key}. It is {dynamics}. {Texture}.",
     "{Ensemble} plays {genre}{key}. The music is {tempo}, {metre}, and {dynamics}. {Texture}.",
@@ -34,7 +34,7 @@ TEMPLATES = (
 
 @dataclass(frozen=True)
 class Facts:
-    """What a listener could check, in words."""
+    """The facts of a clip as words and numbers that a listener could check."""
 
     era: str
     genre: str
@@ -50,8 +50,8 @@ class Facts:
     register: str
 
 
-def facts(piece: Piece, arrangement: Arrangement, draw: np.random.Generator) -> Facts:
-    """Read the facts off an arrangement; `draw` chooses between synonyms."""
+def extract_facts(piece: Piece, arrangement: Arrangement, draw: np.random.Generator) -> Facts:
+    """The facts of an arrangement of `piece`; `draw` chooses between synonyms."""
     notes = [note for part in arrangement.parts for note in part]
     rate = len(notes) / arrangement.seconds
     pitch = float(np.mean([note.pitch for note in notes]))
@@ -72,31 +72,31 @@ def facts(piece: Piece, arrangement: Arrangement, draw: np.random.Generator) -> 
     )
 
 
-def caption(known: Facts, draw: np.random.Generator) -> str:
-    """One or two sentences in one of the phrasings."""
+def caption(facts: Facts, draw: np.random.Generator) -> str:
+    """One to three sentences in a phrasing that `draw` chooses."""
     words = {
-        "era": known.era,
-        "genre": known.genre,
-        "ensemble": known.ensemble,
-        "bpm": str(known.bpm),
-        "tempo": known.tempo,
-        "key": f" in {known.key}" if known.key else "",
-        "metre": known.metre,
-        "dynamics": known.dynamics,
-        "texture": f"{known.texture}, {known.density}, mostly in the {known.register}",
+        "era": facts.era,
+        "genre": facts.genre,
+        "ensemble": facts.ensemble,
+        "bpm": str(facts.bpm),
+        "tempo": facts.tempo,
+        "key": f" in {facts.key}" if facts.key else "",
+        "metre": facts.metre,
+        "dynamics": facts.dynamics,
+        "texture": f"{facts.texture}, {facts.density}, mostly in the {facts.register}",
     }
     capitals = {word[0].upper() + word[1:]: text[:1].upper() + text[1:] for word, text in words.items()}
     return TEMPLATES[draw.integers(len(TEMPLATES))].format(**words, **capitals)
 
 
-def aspects(known: Facts) -> list[str]:
-    """Short phrases, as MusicCaps' aspect_list."""
-    listed = [known.name, known.era, known.tempo, f"{known.bpm} bpm", known.metre, known.dynamics, known.texture]
-    return [*listed, known.density, known.register, *([known.key] if known.key else [])]
+def aspects(facts: Facts) -> list[str]:
+    """The facts as short phrases, like MusicCaps' aspect_list."""
+    listed = [facts.name, facts.era, facts.tempo, f"{facts.bpm} bpm", facts.metre, facts.dynamics, facts.texture]
+    return [*listed, facts.density, facts.register, *([facts.key] if facts.key else [])]
 
 
 def key(notes: list[Note]) -> str:
-    """Krumhansl-Schmuckler: the best correlated of the 24 keys, or "" where it is not above KEY_CORRELATION."""
+    """The best correlated of the 24 keys (Krumhansl and Schmuckler), or "" where none exceeds KEY_CORRELATION."""
     from music21.analysis.discrete import KrumhanslSchmuckler
 
     weights = np.zeros(12)
@@ -117,8 +117,8 @@ def key(notes: list[Note]) -> str:
 def _dynamics(arrangement: Arrangement, draw: np.random.Generator) -> str:
     kind = contrast_class(arrangement.contrast)
     if kind == "flat":
-        return EVEN[draw.integers(len(EVEN))]
-    return f"{'strongly' if kind == 'contrast' else 'moderately'} contrasted, {SHAPED[arrangement.shape]}"
+        return EVEN_PHRASES[draw.integers(len(EVEN_PHRASES))]
+    return f"{'strongly' if kind == 'contrast' else 'moderately'} contrasted, {SHAPE_PHRASES[arrangement.shape]}"
 
 
 def _texture(arrangement: Arrangement) -> str:

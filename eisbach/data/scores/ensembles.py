@@ -1,8 +1,8 @@
-"""The instrument groups that play the corpus."""
+"""The ensembles that play the scores, and the pitch ranges of their instruments."""
 
 from dataclasses import dataclass
 
-# General MIDI program (from 0) -> lowest and highest MIDI pitch that it plays here
+# General MIDI program (from 0) -> lowest and highest MIDI pitch
 RANGES = {
     0: (28, 100), 4: (28, 96), 6: (29, 89), 11: (53, 89), 12: (36, 96), 19: (36, 96), 21: (41, 93), 24: (40, 83),
     40: (55, 96), 41: (48, 84), 42: (36, 72), 46: (29, 96), 48: (36, 93), 52: (40, 84), 56: (54, 82), 57: (38, 72),
@@ -13,11 +13,11 @@ RANGES = {
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A name that fits "played by ..." and the General MIDI programs from high to low."""
+    """A group of instruments."""
 
     name: str
-    phrase: str
-    programs: tuple[int, ...]
+    phrase: str  # completes "played by ..."
+    programs: tuple[int, ...]  # General MIDI, from high to low
 
 
 ENSEMBLES = (
@@ -39,24 +39,23 @@ ENSEMBLES = (
     Ensemble("vibraphone", "a vibraphone", (11,)),
 )
 
-# The base split never hears these, the other splits do: fine-tuning has something to learn, in flat and in
-# high-contrast arrangements alike.
+# Left out of the base split, so that fine-tuning has something to learn, in flat and in high-contrast clips alike.
 NEW_AFTER_BASE = ("accordion", "saxophones", "guitar", "marimba")
 
 
-def familiar() -> tuple[Ensemble, ...]:
+def base_ensembles() -> tuple[Ensemble, ...]:
     """The ensembles of the base split."""
     return tuple(ensemble for ensemble in ENSEMBLES if ensemble.name not in NEW_AFTER_BASE)
 
 
 def programs(ensemble: Ensemble, parts: int) -> list[int]:
-    """One program per part, high to low, spread over the group; the outer parts get the outer instruments."""
+    """One program per part, from high to low, spread over the ensemble; outer parts get the outer instruments."""
     last = len(ensemble.programs) - 1
     return [ensemble.programs[round(part * last / max(parts - 1, 1))] for part in range(parts)]
 
 
-def fit(pitches: list[int], program: int) -> list[int]:
-    """The pitches moved by octaves into the instrument's range: first the whole line, then what still sticks out."""
+def to_range(pitches: list[int], program: int) -> list[int]:
+    """Transpose pitches by octaves into the instrument's range: first the whole line, then single notes outside it."""
     low, high = RANGES[program]
     middle = sorted(pitches)[len(pitches) // 2]
     while middle < low + 5:

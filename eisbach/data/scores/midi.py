@@ -5,12 +5,12 @@ import io
 from eisbach.data.scores.arrange import LEVELS_HZ, Arrangement
 
 TICKS_PER_SECOND = 960
-VOLUME, PAN, EXPRESSION = 7, 10, 11
-DRUMS = 9  # the channel that General MIDI keeps for them
+VOLUME, PAN, EXPRESSION = 7, 10, 11  # controller numbers
+DRUMS = 9  # General MIDI reserves this channel for percussion
 
 
 def to_midi(arrangement: Arrangement) -> bytes:
-    """Type 1, one track per part; the synthesiser's level goes with 40 log10 of a controller's value."""
+    """A type 1 file, one track per part. The synthesiser's gain is 40 log10(controller value / 127) dB."""
     import mido
 
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_SECOND // 2)  # at MIDI's default of 120 beats a minute
@@ -24,16 +24,17 @@ def to_midi(arrangement: Arrangement) -> bytes:
         events += [(time, 1, mido.Message("control_change", channel=channel, control=EXPRESSION, value=value))
                    for time, value in _expression(arrangement.levels_db)]  # fmt: skip
         for note in notes:
-            what = {"channel": channel, "note": note.pitch}
-            events.append((note.onset, 3, mido.Message("note_on", velocity=note.velocity, **what)))
-            events.append((note.onset + note.duration, 2, mido.Message("note_off", **what)))
+            target = {"channel": channel, "note": note.pitch}
+            events.append((note.onset, 3, mido.Message("note_on", velocity=note.velocity, **target)))
+            events.append((note.onset + note.duration, 2, mido.Message("note_off", **target)))
         file.tracks.append(_track(events))
-    written = io.BytesIO()
-    file.save(file=written)
-    return written.getvalue()
+    buffer = io.BytesIO()
+    file.save(file=buffer)
+    return buffer.getvalue()
 
 
 def _track(events: list[tuple]):
+    """A track of (seconds, priority, message): at one tick, lower priorities come first."""
     import mido
 
     track, now = mido.MidiTrack(), 0
@@ -45,12 +46,12 @@ def _track(events: list[tuple]):
 
 
 def _expression(levels_db: list[float]) -> list[tuple[float, int]]:
-    """(seconds, controller value) wherever the value changes."""
+    """(seconds, controller value) at every change of the value."""
     values = [round(127 * 10 ** (level / 40)) for level in levels_db]
     return [(i / LEVELS_HZ, value) for i, value in enumerate(values) if i == 0 or value != values[i - 1]]
 
 
 def _pan(part: int, arrangement: Arrangement) -> int:
-    """High parts to the left, low parts to the right, as an orchestra sits."""
+    """High parts on the left, low parts on the right, like the seats of an orchestra."""
     count = len(arrangement.parts)
     return 64 if count == 1 else round(40 + 48 * part / (count - 1))

@@ -1,6 +1,6 @@
-"""Scores of music21's corpus as note lists, cached by content.
+"""Read scores from music21's corpus as lists of notes, cached by content.
 
-A score here is the first BARS bars: reading a whole quartet takes music21 fifty times as long, and no clip needs it.
+Only the first BARS bars are read: music21 takes fifty times as long for a whole quartet, and no clip needs it.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from eisbach.errors import UserError
 from eisbach.files import replacing
 
 BARS = 32
-CHORDAL = 0.25  # share of chords above which a part is split into its top line and the rest
+CHORDAL = 0.25  # a part is split into its top line and the rest where more than this share of onsets are chords
 
 
 @dataclass(frozen=True)
 class Score:
-    """Times in quarter notes from the beginning of the score."""
+    """Times are in quarter notes from the start of the score."""
 
     parts: list[list[list[float]]]  # per part, from high to low: [onset, duration, MIDI pitch], by onset
     bars: list[list]  # [onset, time signature such as "3/4"]
@@ -29,9 +29,9 @@ class Score:
 
 
 def load(name: str, cache: Path) -> Score:
-    """The score called `name` in music21's corpus, parsed at most once per content of its file and this module.
+    """The score at the path `name` in music21's corpus; parsed again only when its file or this module changes.
 
-    Raises UserError when music21's corpus lacks the file.
+    Raises UserError when the file cannot be read.
     """
     content = _read(name)
     key = hashlib.sha256(content + Path(__file__).read_bytes() + version("music21").encode()).hexdigest()
@@ -45,7 +45,7 @@ def load(name: str, cache: Path) -> Score:
 
 
 def parse(musicxml: str) -> Score:
-    """Notes of a MusicXML text: ties joined, grace notes dropped, repeats not played, silent parts left out."""
+    """Parse MusicXML: ties are joined, grace notes and silent parts dropped, repeats not played."""
     from music21 import converter
 
     stream = converter.parseData(musicxml, format="musicxml")
@@ -59,12 +59,13 @@ def parse(musicxml: str) -> Score:
 
 
 def _metre(bar) -> str:
-    """The time signature in force; where the score has none, as many quarters as the bar is long."""
+    """The time signature of a bar; without one, as many quarters as the bar is long."""
     signature = bar.getContextByClass("TimeSignature")
     return signature.ratioString if signature else f"{max(1, round(bar.duration.quarterLength))}/4"
 
 
 def _notes(part) -> list[list[float]]:
+    """[onset, duration, MIDI pitch] of every note of a music21 part."""
     notes, last = [], {}
     for element in part.flatten().notes:
         if element.duration.isGrace or not element.duration.quarterLength or not element.pitches:
@@ -82,7 +83,7 @@ def _notes(part) -> list[list[float]]:
 
 
 def _layers(notes: list[list[float]]) -> list[list[list[float]]]:
-    """A part of many chords as two parts, its top line and the rest, so that a piano too has voices that can rest."""
+    """Split a part of many chords into its top line and the rest, so that a piano too has parts that can rest."""
     highest: dict[float, float] = {}
     for onset, _, pitch in notes:
         highest[onset] = max(pitch, highest.get(onset, 0))
@@ -92,7 +93,7 @@ def _layers(notes: list[list[float]]) -> list[list[list[float]]]:
 
 
 def _read(name: str) -> bytes:
-    """The MusicXML document of a corpus file, unzipped."""
+    """The MusicXML of a file of the corpus, unzipped."""
     from music21 import common
 
     path = common.getCorpusFilePath() / name
@@ -100,7 +101,7 @@ def _read(name: str) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(
-            f"the score {name} cannot be read from music21's corpus; install music21 with its corpus again"
+            f"the score {name} cannot be read from music21's corpus; reinstall music21 with its corpus"
         ) from error
     if path.suffix != ".mxl":
         return content
@@ -110,6 +111,7 @@ def _read(name: str) -> bytes:
 
 
 def _first_bars(content: bytes) -> str:
+    """MusicXML without the bars after BARS."""
     root = ElementTree.fromstring(content)
     for part in root.iter("part"):
         for bar in part.findall("measure")[BARS:]:

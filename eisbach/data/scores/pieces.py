@@ -1,8 +1,8 @@
-"""Which scores the corpus is made of, and which split each belongs to.
+"""The list of scores, and the split of each.
 
 pieces.json lists public-domain works in music21's corpus whose encodings may be distributed; works with rights
-reserved or non-commercial terms are left out. The unit of a split is the *work*: all movements of a quartet, all
-chorales of a cantata, go to the same split.
+reserved or non-commercial terms are left out. The unit of a split is the *work*: all movements of a quartet and all
+chorales of a cantata are in the same split.
 """
 
 import json
@@ -15,15 +15,15 @@ from eisbach.errors import UserError
 from eisbach.seeds import derive
 
 LISTED = Path(__file__).parents[1] / "pieces.json"
-SHARES = {"base": 0.6, "finetune": 0.25, "heldout": 0.15}  # of the works; fixed, so that counts move nothing
+SHARES = {"base": 0.6, "finetune": 0.25, "heldout": 0.15}  # of the works; constants, so that no count changes a split
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One file of music21's corpus: `name` is its path there, `work` what it is a movement of."""
+    """One file of music21's corpus."""
 
-    name: str
-    work: str
+    name: str  # its path in music21's corpus
+    work: str  # the work of which it is a movement
     composer: str
     era: str
     genre: str
@@ -32,7 +32,7 @@ class Piece:
 
 @cache
 def listed(path: Path = LISTED) -> tuple[Piece, ...]:
-    """Every listed piece. Raises UserError when the list cannot be read."""
+    """All pieces of the list. Raises UserError when the list cannot be read."""
     try:
         groups = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -48,28 +48,28 @@ def listed(path: Path = LISTED) -> tuple[Piece, ...]:
 
 
 def split_of(work: str, seed: int) -> str:
-    """The split of a work: a seeded hash, so neither counts nor other works have a say."""
-    place = derive(seed, "split", work) / 2**63
+    """The split of a work, by a seeded hash: independent of the counts and of the other works."""
+    draw = derive(seed, "split", work) / 2**63
     for split, share in SHARES.items():
-        if place < share:
+        if draw < share:
             return split
-        place -= share
+        draw -= share
     return split
 
 
 def ordered(split: str, seed: int, path: Path = LISTED) -> list[Piece]:
-    """The pieces of a split in the order in which its clips use them: clip k takes piece k, going round.
+    """The pieces of a split in the order of its clips: clip k takes piece k modulo their number.
 
     Raises UserError for an unknown split.
     """
     if split not in SHARES:
-        raise UserError(f"'prepare.clips.{split}' in params.yaml is no split; the splits are {', '.join(SHARES)}")
+        raise UserError(f"'prepare.clips.{split}' in params.yaml is not a split; the splits are {', '.join(SHARES)}")
     pieces = [piece for piece in listed(path) if split_of(piece.work, seed) == split]
     return sorted(pieces, key=lambda piece: derive(seed, "order", piece.name))
 
 
 def _work(name: str) -> str:
-    """bach/bwv248.9-1.mxl -> bach/bwv248; mozart/k80/movement1.mxl -> mozart/k80; book and number elsewhere."""
+    """bach/bwv248.9-1.mxl -> bach/bwv248, mozart/k80/movement1.mxl -> mozart/k80; else the name without its suffix."""
     if chorale := re.match(r"bach/bwv\d+", name):
         return chorale[0]
     return re.sub(r"/movement\d+|/\d\w+$", "", re.sub(r"\.\w+$", "", name))

@@ -1,4 +1,4 @@
-"""MIDI to sound: a soundfont plays it, loudness is equalised, FLAC comes out, cached by content."""
+"""Render MIDI with a soundfont to FLAC clips of one level, cached by content."""
 
 import hashlib
 import io
@@ -9,59 +9,66 @@ from pathlib import Path
 
 import numpy as np
 
+from eisbach.data import audio
+from eisbach.data.clips import SAMPLE_RATE
 from eisbach.errors import UserError
 from eisbach.files import replacing
+from eisbach.metrics import loudness
 
-SAMPLE_RATE = 44100
-RMS_DB = -26.0  # of every clip as a whole, relative to full scale: contrast and mean energy are kept apart
-PEAK_DB = -0.1  # a clip whose peak would go beyond is made softer instead; its rms_db says so
 FADE_SECONDS = 0.02
-WINDOW_SECONDS, HOP_SECONDS = 0.4, 0.1  # of momentary loudness
-FLOOR_DB = -90.0
 
 
 def soundfont(path: str) -> Path:
-    """The soundfont to use; an empty path means the one that pretty_midi carries. Raises UserError if unreadable."""
+    """The soundfont at `path`; an empty path means the one that pretty_midi ships.
+
+    Raises UserError when the file cannot be read or is no soundfont.
+    """
     from importlib.util import find_spec
 
-    found = Path(path) if path else Path(find_spec("pretty_midi").origin).with_name("TimGM6mb.sf2")
+    font = Path(path) if path else Path(find_spec("pretty_midi").origin).with_name("TimGM6mb.sf2")
     try:
-        with found.open("rb") as file:
-            head = file.read(12)
+        with font.open("rb") as file:
+            header = file.read(12)
     except OSError as error:
         raise UserError(
-            f"the soundfont {found} cannot be read ({error.strerror}); set 'prepare.corpus.soundfont' in params.yaml "
-            "to an .sf2 file, or to '' for the one that pretty_midi carries"
+            f"the soundfont {font} cannot be read ({error.strerror}); set 'prepare.corpus.soundfont' in params.yaml "
+            "to an .sf2 file, or to '' for the one that pretty_midi ships"
         ) from error
-    if head[:4] != b"RIFF" or head[8:] != b"sfbk":
+    if header[:4] != b"RIFF" or header[8:] != b"sfbk":
         raise UserError(
-            f"{found} is no soundfont (an .sf2 file begins RIFF....sfbk); correct 'prepare.corpus.soundfont'"
+            f"{font} is not a soundfont (an .sf2 file begins with RIFF....sfbk); correct 'prepare.corpus.soundfont' "
+            "in params.yaml"
         )
-    return found
+    return font
 
 
 def clip(midi: bytes, seconds: float, font: Path, cache: Path) -> tuple[Path, dict]:
-    """Where the FLAC of this MIDI file lies in the cache, rendered unless it is there, and what was measured on it."""
-    parts = (midi, _read(font)[1].encode(), str(seconds).encode(), Path(__file__).read_bytes(), _versions())
+    """Render a MIDI file unless the cache has it. Returns the FLAC's path in the cache and the clip's measurements.
+
+    The measurements are the file's sha256 and `audio.measure_levels`. Raises UserError when the soundfont cannot be
+    played.
+    """
+    code = [Path(file).read_bytes() for file in (__file__, audio.__file__, loudness.__file__)]
+    parts = (midi, _read(font)[1].encode(), str(seconds).encode(), *code, _versions())
     key = hashlib.sha256(b"\0".join(parts)).hexdigest()
     path = cache / "clips" / key[:2] / f"{key}.flac"
-    facts = path.with_suffix(".json")
-    if path.exists() and facts.exists():
-        known = json.loads(facts.read_text())
-        if known["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest():
-            return path, known
-    audio = equalise(synthesise(midi, seconds, font))
-    content = to_flac(audio)
-    known = {"sha256": hashlib.sha256(content).hexdigest(), **measure(audio)}
+    sidecar = path.with_suffix(".json")
+    if path.exists() and sidecar.exists():
+        facts = json.loads(sidecar.read_text())
+        if facts["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest():
+            return path, facts
+    sound = audio.normalise(synthesise(midi, seconds, font))
+    content = audio.to_flac(sound)
+    facts = {"sha256": hashlib.sha256(content).hexdigest(), **audio.measure_levels(sound)}
     with replacing(path) as temporary:
         temporary.write_bytes(content)
-    with replacing(facts) as temporary:
-        temporary.write_text(json.dumps(known))
-    return path, known
+    with replacing(sidecar) as temporary:
+        temporary.write_text(json.dumps(facts))
+    return path, facts
 
 
 def synthesise(midi: bytes, seconds: float, font: Path) -> np.ndarray:
-    """Sound of a MIDI file, [2, samples] float64, exactly `seconds` long, with short fades at both ends."""
+    """Audio [2, samples] float64 of a MIDI file, exactly `seconds` long, with short fades at both ends."""
     import soundfile
     import soxr
     from midirenderer import render_wave_from
@@ -70,54 +77,14 @@ def synthesise(midi: bytes, seconds: float, font: Path) -> np.ndarray:
         wave = render_wave_from(_read(font)[0], midi)
     except Exception as error:
         raise UserError(
-            f"the soundfont {font} cannot be played ({error}); change 'prepare.corpus.soundfont'"
+            f"the soundfont {font} cannot be played ({error}); set 'prepare.corpus.soundfont' in params.yaml to another"
         ) from error
-    audio, rate = soundfile.read(io.BytesIO(wave), always_2d=True)
-    audio = soxr.resample(audio, rate, SAMPLE_RATE).T
+    sound, rate = soundfile.read(io.BytesIO(wave), always_2d=True)
+    sound = soxr.resample(sound, rate, SAMPLE_RATE).T
     length = round(seconds * SAMPLE_RATE)
-    audio = np.pad(audio[:, :length], ((0, 0), (0, max(0, length - audio.shape[1]))))
+    sound = np.pad(sound[:, :length], ((0, 0), (0, max(0, length - sound.shape[1]))))
     ramp = np.minimum(np.arange(length) / (FADE_SECONDS * SAMPLE_RATE), 1)
-    return audio * ramp * ramp[::-1]
-
-
-def equalise(audio: np.ndarray) -> np.ndarray:
-    """Scaled to an RMS of RMS_DB, or, where the peak would clip, to a peak of PEAK_DB. Shape [2, samples]."""
-    rms, peak = np.sqrt(np.mean(audio**2)), np.abs(audio).max()
-    if peak == 0:
-        return audio
-    return audio * min(_gain(RMS_DB) / rms, _gain(PEAK_DB) / peak)
-
-
-def rms_db(audio: np.ndarray) -> float:
-    """RMS of audio of any shape relative to full scale, at least FLOOR_DB."""
-    return round(float(_db(np.mean(audio**2))), 3)
-
-
-def measure(audio: np.ndarray) -> dict[str, float]:
-    """RMS and peak relative to full scale, and the range of momentary loudness (95th less 10th percentile), in dB."""
-    momentary = loudness(audio)
-    return {
-        "rms_db": rms_db(audio),
-        "peak_db": round(float(_db(np.abs(audio).max() ** 2)), 3),
-        "loudness_range_db": round(float(np.subtract(*np.percentile(momentary, (95, 10)))), 3),
-    }
-
-
-def loudness(audio: np.ndarray) -> np.ndarray:
-    """Momentary level in dB: RMS over both channels and WINDOW_SECONDS, every HOP_SECONDS. [2, samples] -> [frames]."""
-    window, hop = round(WINDOW_SECONDS * SAMPLE_RATE), round(HOP_SECONDS * SAMPLE_RATE)
-    energy = np.concatenate([[0.0], np.cumsum(np.mean(audio**2, axis=0))])
-    starts = np.arange(0, max(audio.shape[1] - window, 0) + 1, hop)
-    return _db((energy[np.minimum(starts + window, audio.shape[1])] - energy[starts]) / window)
-
-
-def to_flac(audio: np.ndarray) -> bytes:
-    """16-bit FLAC at SAMPLE_RATE of audio [2, samples]."""
-    import soundfile
-
-    written = io.BytesIO()
-    soundfile.write(written, audio.T, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    return written.getvalue()
+    return sound * ramp * ramp[::-1]
 
 
 @memo
@@ -129,11 +96,3 @@ def _read(font: Path) -> tuple[bytes, str]:
 @memo
 def _versions() -> bytes:
     return " ".join(version(name) for name in ("midirenderer", "soxr", "soundfile")).encode()
-
-
-def _db(power: np.ndarray) -> np.ndarray:
-    return 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
-
-
-def _gain(db: float) -> float:
-    return 10 ** (db / 20)

@@ -1,11 +1,11 @@
-"""Stage `encode`: clips and captions -> one archive of latents and text states."""
+"""Stage `encode`: encode clips and captions into one archive of latents and text states."""
 
 from math import nan
 from statistics import fmean
 
 from eisbach.pipeline.command import run
 
-LISTENED = 8  # clips per split through the whole decoder: Griffin-Lim takes a second each
+DECODED_CLIPS = 8  # held-out clips whose audio is reconstructed: Griffin-Lim takes a second for each
 
 
 def main() -> None:
@@ -26,21 +26,21 @@ def main() -> None:
     latents.save(paths.ARCHIVE, archive)
 
     heldout = {row["clip_id"] for row in rows if row["split"] == "heldout"}
-    codec, pca, listened = model.pretransform, [], []
-    for clip_id, sound in clips.read(paths.CLIPS):
-        if clip_id in heldout and not isinstance(sound, clips.Encoded):
-            pca.append(encode.reconstruction_db(codec, sound, phases=False))
-            if len(listened) < LISTENED:
-                listened.append(sound)
-    whole = thread_map(lambda sound: encode.reconstruction_db(codec, sound, phases=True), listened)
+    codec, latent_errors, decoded = model.pretransform, [], []
+    for clip_id, clip in clips.read(paths.CLIPS):
+        if clip_id in heldout and not isinstance(clip, clips.LatentClip):
+            latent_errors.append(encode.reconstruction_db(codec, clip, phases=False))
+            if len(decoded) < DECODED_CLIPS:
+                decoded.append(clip)
+    decoded_errors = thread_map(lambda audio: encode.reconstruction_db(codec, audio, phases=True), decoded)
     tables.write_metrics(
         paths.METRICS / "encode.json",
         {
             "clips": len(rows),
             "model_sha256": hub.sha256(loading.weights(params)),
             "latent_variance": archive.latents.transpose(1, 2)[archive.mask].var().item(),
-            "heldout_error_db_latents": fmean(pca) if pca else nan,  # a corpus of latents has no sound to compare with
-            "heldout_error_db_decoded": fmean(whole) if whole else nan,
+            "heldout_error_db_latents": fmean(latent_errors) if latent_errors else nan,  # NaN for a corpus of latents
+            "heldout_error_db_decoded": fmean(decoded_errors) if decoded_errors else nan,
         },
     )
 

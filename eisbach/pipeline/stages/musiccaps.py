@@ -1,10 +1,11 @@
-"""`python -m eisbach.pipeline.stages.musiccaps`: fetch MusicCaps' clips ahead of `dvc repro`.
+"""`python -m eisbach.pipeline.stages.musiccaps`: download MusicCaps' clips ahead of `dvc repro`.
 
-Not a stage of the pipeline: it may take a night, and `prepare` fetches what is missing anyway. Stopped and typed
-again it goes on where it was.
+Not a stage of the pipeline: the download takes hours, and `prepare` downloads missing clips anyway. Run again, it
+continues where it stopped.
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,35 +14,39 @@ from eisbach.pipeline.command import run
 FOLDER = Path("artifacts/musiccaps")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parse(arguments)
     from eisbach.data import corpus, status
-    from eisbach.data.musiccaps import fetching
-    from eisbach.data.musiccaps import table as musiccaps_table
+    from eisbach.data.musiccaps import annotations, fetching
     from eisbach.pipeline.params import MusicCaps, load
 
     prepare = load().prepare
-    own = prepare.corpus if isinstance(prepare.corpus, MusicCaps) else MusicCaps()
-    settings = replace(own, **{name: value for name, value in _asked().items() if value is not None})
-    rows = musiccaps_table.select(settings, prepare.seed)
-    outcomes = fetching.fetch([row.wanted for row in rows], corpus.CACHE / "musiccaps", settings)
-    status.write(outcomes.values(), FOLDER)
-    for kind, count in status.counts(outcomes.values()).items():
+    settings = prepare.corpus if isinstance(prepare.corpus, MusicCaps) else MusicCaps()
+    settings = replace(settings, **{name: value for name, value in options.items() if value is not None})
+    rows = annotations.select(settings, prepare.seed)
+    statuses = fetching.fetch([row.segment for row in rows], corpus.CACHE / "musiccaps", settings)
+    status.write(statuses.values(), FOLDER)
+    for kind, count in status.counts(statuses.values()).items():
         print(f"{count:6d} {kind}")
     print(f"{FOLDER / 'status.parquet'} has the reason for each")
 
 
-def _asked() -> dict:
-    """What the command line says, by the names of params.yaml; None where it says nothing."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def _parse(arguments: Sequence[str] | None) -> dict:
+    """Settings of params.yaml's `prepare.corpus` by name; None where the command line does not set them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m eisbach.pipeline.stages.musiccaps",
+        description="Download MusicCaps' clips ahead of `dvc repro`. Run again, it continues where it stopped.",
+        epilog="Defaults are those of prepare.corpus in params.yaml.",
+    )
     parser.add_argument("--path", help="the folder with musiccaps-public.csv")
-    parser.add_argument("--limit", type=int, help="at most so many clips")
+    parser.add_argument("--limit", type=int, help="download at most this many clips")
     subset = parser.add_mutually_exclusive_group()
     for option, name in (("--only-eval", "eval"), ("--only-train", "train"), ("--balanced", "balanced")):
-        subset.add_argument(option, dest="subset", action="store_const", const=name)
-    parser.add_argument("--among", help="another run's status.parquet: only clips that it had")
-    parser.add_argument("--cookies", help="a cookies.txt of a browser")
-    parser.add_argument("--workers", type=int, help="clips at a time")
-    return vars(parser.parse_args())
+        subset.add_argument(option, dest="subset", action="store_const", const=name, help=f"the {name} subset only")
+    parser.add_argument("--among", help="another run's status.parquet: download only clips that it has")
+    parser.add_argument("--cookies", help="a browser's cookies.txt")
+    parser.add_argument("--workers", type=int, help="number of parallel downloads")
+    return vars(parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage `prepare`: the corpus that params.yaml names -> clips with captions, and what became of every source."""
+"""Stage `prepare`: make the corpus that params.yaml names: clips with captions, and the status of every source."""
 
 from eisbach.pipeline.command import run
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from eisbach.data.clips import Encoded
+from eisbach.data.clips import LatentClip
 from eisbach.errors import UserError
 from eisbach.inference.encode import encode, reconstruction_db
 
@@ -21,7 +21,7 @@ def manifest():
     ]
 
 
-def test_rows_belong_to_their_clips(tiny_model, clips, manifest):
+def test_each_row_has_the_latents_of_its_clip(tiny_model, clips, manifest):
     archive = encode(tiny_model, clips, manifest, batch=2)
     assert archive.latents.shape == (3, 6, 3)
     assert archive.states.shape == (3, 80, 384)
@@ -39,18 +39,18 @@ def test_a_shorter_clip_is_padded_with_silence_outside_its_mask(tiny_model, clip
     assert torch.equal(archive.latents[1], tiny_model.pretransform.encode(torch.from_numpy(padded)[None])[0])
 
 
-def test_a_clip_of_another_length_than_the_manifest_says_is_refused(tiny_model, clips, manifest):
+def test_a_clip_whose_length_is_not_the_manifest_s_is_refused(tiny_model, clips, manifest):
     clips[2] = ("clip-2", clips[2][1][:, 1:])
     with pytest.raises(ValueError, match="clip-2 has 12287 samples where the manifest has 12288"):
         encode(tiny_model, clips, manifest)
 
 
 def test_a_clip_out_of_order_is_refused(tiny_model, clips, manifest):
-    with pytest.raises(ValueError, match="clip-2 stands where the manifest has clip-0"):
+    with pytest.raises(ValueError, match="clip-2 is where the manifest has clip-0"):
         encode(tiny_model, clips[::-1], manifest)
 
 
-def test_phases_cost_more_than_the_projection_alone(clips):
+def test_reconstruction_with_phases_has_a_larger_error(clips):
     from eisbach.models.codec import MelPatchCodec
 
     codec = MelPatchCodec(32, mels=16)
@@ -59,23 +59,34 @@ def test_phases_cost_more_than_the_projection_alone(clips):
     assert 0 <= reconstruction_db(codec, audio, phases=False) < reconstruction_db(codec, audio, phases=True)
 
 
-def test_clips_that_came_as_latents_give_the_archive_of_their_sound(tiny_model, clips, manifest):
+@pytest.fixture
+def archives(tiny_model, clips, manifest):
+    """The archive of three clips, the second shorter, and that of their latents without padding."""
     manifest[1]["seconds"], clips[1] = 4097 / 44100, ("clip-1", clips[1][1][:, :4097])
-    whole = encode(tiny_model, clips, manifest)
-    came = [
-        (clip_id, Encoded(whole.latents[row][:, whole.mask[row]].numpy())) for row, (clip_id, _) in enumerate(clips)
+    of_audio = encode(tiny_model, clips, manifest)
+    stored = [
+        (clip_id, LatentClip(of_audio.latents[row][:, of_audio.mask[row]].numpy()))
+        for row, (clip_id, _) in enumerate(clips)
     ]
-    again = encode(tiny_model, came, manifest)
-    assert torch.equal(again.mask, whole.mask)
-    assert torch.equal(again.latents[:, :, 0], whole.latents[:, :, 0])
-    assert torch.equal(again.latents[0], whole.latents[0])
+    return of_audio, encode(tiny_model, stored, manifest)
+
+
+def test_latent_clips_keep_their_latents_and_masks(archives):
+    of_audio, of_latents = archives
+    assert torch.equal(of_latents.mask, of_audio.mask)
+    for row, mask in enumerate(of_audio.mask):
+        assert torch.equal(of_latents.latents[row][:, mask], of_audio.latents[row][:, mask])
+
+
+def test_latent_clips_are_padded_with_encoded_silence(archives, tiny_model):
+    _, of_latents = archives
     silence = tiny_model.pretransform.encode(torch.zeros(1, 2, 3 * 4096))[0]
-    assert torch.equal(again.latents[1][:, 2], silence[:, 2])
+    assert torch.equal(of_latents.latents[1][:, 2], silence[:, 2])
 
 
 def test_latents_of_another_model_are_refused(tiny_model, manifest):
     with pytest.raises(UserError, match="clip-0 have 64 channels and the model has 6"):
-        encode(tiny_model, [("clip-0", Encoded(np.zeros((64, 3), "float32")))], manifest[:1])
+        encode(tiny_model, [("clip-0", LatentClip(np.zeros((64, 3), "float32")))], manifest[:1])
 
 
 def test_states_beyond_half_precision_are_refused(tiny_model, clips, manifest, monkeypatch):

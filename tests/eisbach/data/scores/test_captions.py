@@ -8,7 +8,7 @@ from eisbach.data.scores.pieces import listed
 
 
 def scale(steps, tonic):
-    return [Note(float(place), 1.0, tonic + step, 80) for place, step in enumerate(steps)]
+    return [Note(float(onset), 1.0, tonic + step, 80) for onset, step in enumerate(steps)]
 
 
 MAJOR = [0, 4, 7, 0, 2, 4, 5, 7, 9, 11, 12, 4, 7, 0]
@@ -22,9 +22,9 @@ def test_a_plain_scale_names_its_key(steps, tonic, key):
     assert captions.key(scale(steps, tonic)) == key
 
 
-def test_all_twelve_notes_have_no_key():
-    assert captions.key(scale(range(12), 60)) == ""
-    assert captions.key([]) == ""
+@pytest.mark.parametrize("steps", [range(12), []])
+def test_all_twelve_notes_and_silence_have_no_key(steps):
+    assert captions.key(scale(steps, 60)) == ""
 
 
 def arrangement(contrast):
@@ -35,28 +35,48 @@ def arrangement(contrast):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_captions_speak_of_dynamics_as_they_are(seed):
-    draw = np.random.default_rng(seed)
-    flat = captions.facts(listed()[0], arrangement(0.1), draw)
-    strong = captions.facts(listed()[0], arrangement(0.9), draw)
-    assert flat.dynamics in captions.EVEN
-    assert "swelling to a climax" in captions.caption(strong, draw)
-    assert "swelling" not in captions.caption(flat, draw)
+class Choice:
+    """Replaces a random generator: always the same index, modulo the number of choices."""
+
+    def __init__(self, index):
+        self.index = index
+
+    def integers(self, count):
+        return self.index % count
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_every_phrasing_names_ensemble_tempo_and_key(seed):
-    draw = np.random.default_rng(seed)
-    known = captions.facts(listed()[0], arrangement(0.9), draw)
-    text = captions.caption(known, draw)
+def written(contrast, index):
+    facts = captions.extract_facts(listed()[0], arrangement(contrast), Choice(index))
+    return facts, captions.caption(facts, Choice(index))
+
+
+PHRASINGS = pytest.mark.parametrize("index", range(len(captions.TEMPLATES)))
+
+
+@PHRASINGS
+@pytest.mark.parametrize(("contrast", "degree"), [(0.5, "moderately contrasted"), (0.9, "strongly contrasted")])
+def test_captions_of_contrasted_clips_name_degree_and_shape(index, contrast, degree):
+    _, text = written(contrast, index)
+    assert f"{degree}, swelling to a climax" in text
+
+
+@PHRASINGS
+def test_captions_of_flat_clips_say_that_the_level_is_even(index):
+    facts, text = written(0.1, index)
+    assert facts.dynamics in captions.EVEN_PHRASES
+    assert facts.dynamics in text
+    assert "swelling" not in text
+
+
+@PHRASINGS
+def test_every_phrasing_names_ensemble_tempo_and_key(index):
+    _, text = written(0.9, index)
     assert "string quartet" in text.lower()
     assert "fast" in text.lower()
     assert "in C major" in text
     assert "{" not in text
 
 
-def test_aspects_are_short_phrases():
-    known = captions.facts(listed()[0], arrangement(0.5), np.random.default_rng(0))
-    listed_aspects = captions.aspects(known)
-    assert {"string quartet", "120 bpm", "in 3/4 time", "C major"} <= set(listed_aspects)
+def test_aspects_list_the_facts_as_short_phrases():
+    facts = captions.extract_facts(listed()[0], arrangement(0.5), np.random.default_rng(0))
+    assert {"string quartet", "120 bpm", "in 3/4 time", "C major"} <= set(captions.aspects(facts))
