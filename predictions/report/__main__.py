@@ -10,6 +10,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m predictions.report",
         description="Write report/ from the tables of this project's last run, complete or not (docs/report.md).",
+        allow_abbrev=False,
     )
     parser.parse_args()
 
