@@ -102,7 +102,7 @@ def medium() -> System:
 
 
 def of_model(name: str, model: nn.Module, samples: int = 6, seconds: float = 5.0) -> System:
-    """A Stable Audio 3 without a prompt, on chords encoded by its codec: even rows are flat, odd rows swell by 30 dB."""
+    """A Stable Audio 3 without a prompt, on chords that its codec encodes: flat in even rows, swelling in odd rows."""
     import pandas as pd
 
     from eisbach.data.latents import Latents
