@@ -14,7 +14,7 @@ def main() -> None:
     from rich.console import Console
 
     from eisbach.pipeline import params, paths, tables
-    from predictions.counterexamples import exhibits
+    from predictions.counterexamples import archive
     from predictions.judge import judge as verdict
     from predictions.judge import outcomes, summary
     from predictions.registry import load as registry
@@ -31,7 +31,7 @@ def main() -> None:
     table, sources = outcomes.read(arguments.tables or outcomes.of_pipeline(params.load().seeds))
     tree = verdict.Tree(registry.clean(), registry.committed(arguments.registry), registry.sealed(plan))
     revision = registry.git("rev-parse", "HEAD")
-    counterexamples = exhibits.collect(arguments.out.parent, paths.CENSUS, paths.CLIPS)
+    counterexamples = archive.collect(arguments.out.parent, paths.CENSUS, paths.CLIPS)
     verdicts, gates = verdict.judge(plan, table, tree, counterexamples, outcomes.unfit())
     tables.write_metrics(
         arguments.out, summary.document(plan, verdicts, gates, tree, revision and revision.strip(), sources)

@@ -1,0 +1,1 @@
+"""Universal claims, tested by a search for one small input that contradicts them."""

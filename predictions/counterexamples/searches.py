@@ -1,13 +1,14 @@
-"""Searches for the smallest input that breaks a universally worded statement, by hypothesis: drawn, tried, shrunk.
+"""Searches for the smallest counterexample to a universal statement: hypothesis draws inputs and shrinks what it finds.
 
 A search is a function without arguments, registered with `@search(name, regime)`, that returns a `Counterexample`.
-The draws are seeded, so a search finds the same every time. A search that finds nothing has proved nothing.
+Its draws are seeded, so it returns the same result every time. A search that finds nothing proves nothing.
 """
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pandas as pd
 import torch
 from hypothesis import HealthCheck, find, settings, target
 from hypothesis import strategies as st
@@ -19,21 +20,29 @@ from eisbach.barrier import barrier_factor, barrier_weight
 
 @dataclass(frozen=True)
 class Counterexample:
-    """What a search came to. `arrays`: model outputs `[C, T]` by name; `numbers`: what was compared, e.g. weights."""
+    """The result of a search.
+
+    `found` says whether there is a counterexample, `tried` how many inputs were tested, and `description` names the
+    input and the numbers that contradict the statement. `arrays` holds the model outputs `[C, T]` by name, `numbers`
+    the compared quantities, such as weights. Where the inputs are clips of music, `clips` maps a name to a clip_id.
+    """
 
     found: bool
-    tried: int  # inputs
+    tried: int
     description: str = ""
     arrays: dict[str, Tensor] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
-    clips: dict[str, str] = field(default_factory=dict)  # name -> clip_id, where the inputs are music
+    clips: dict[str, str] = field(default_factory=dict)
 
 
 SEARCHES: dict[tuple[str, str], Callable[[], Counterexample]] = {}
 
 
 def search(name: str, regime: str) -> Callable:
-    """Decorator: what the registry calls `search: name`, on one regime."""
+    """Decorator that registers a search under the `name` that predictions/registry uses, for one regime.
+
+    Raises ValueError when the pair of name and regime is taken.
+    """
 
     def register(function: Callable[[], Counterexample]) -> Callable[[], Counterexample]:
         if (name, regime) in SEARCHES:
@@ -45,7 +54,10 @@ def search(name: str, regime: str) -> Callable:
 
 
 def smallest(strategy: st.SearchStrategy, breaks: Callable, examples: int = 3000) -> tuple[object | None, int]:
-    """The smallest drawn value for which `breaks` is true, None if there is none; and how many values were tried."""
+    """The smallest value found for which `breaks` is true, or None, and the number of values tried.
+
+    At most `examples` values are drawn before the first hit; shrinking tries more.
+    """
     tried = 0
 
     def counted(value: object) -> bool:
@@ -60,37 +72,37 @@ def smallest(strategy: st.SearchStrategy, breaks: Callable, examples: int = 3000
         return None, tried
 
 
-# Strategies: energies are small whole numbers, so that what is found can be checked by hand.
+# Energies are small integers, so that a reader can check a counterexample by hand.
 
 energies = st.lists(st.integers(0, 9), min_size=2, max_size=4)
 
 
 def output(values: list[int]) -> Tensor:
-    """A one-channel output `[1, T]` with these energies."""
+    """A one-channel output `[1, T]` whose energies are `values`."""
     return torch.tensor(values, dtype=torch.float64).sqrt().unsqueeze(0)
 
 
 def weight(values: Tensor) -> float:
-    """Eq. 4 of one output `[C, T]`."""
+    """The weight of Eq. 4 for one output `[C, T]`."""
     return float(barrier_weight(values.unsqueeze(0)))
 
 
 @st.composite
 def levelled(draw) -> tuple[list[int], list[int]]:
-    """(flatter, steeper): energies of equal sum, where one transfer from a larger to a smaller made the first."""
+    """(flatter, steeper): energies of equal sum; the first is the second after one transfer from larger to smaller."""
     steeper = draw(energies)
-    rich, poor = draw(st.integers(0, len(steeper) - 1)), draw(st.integers(0, len(steeper) - 1))
-    gap = steeper[rich] - steeper[poor]
-    moved = draw(st.integers(1, gap - 1)) if gap > 1 else 0
+    giver, taker = draw(st.integers(0, len(steeper) - 1)), draw(st.integers(0, len(steeper) - 1))
+    difference = steeper[giver] - steeper[taker]
+    moved = draw(st.integers(1, difference - 1)) if difference > 1 else 0
     flatter = list(steeper)
-    flatter[rich] -= moved
-    flatter[poor] += moved
+    flatter[giver] -= moved
+    flatter[taker] += moved
     return flatter, steeper
 
 
 @search("flat_is_damped", "analytic")
 def flat_is_damped() -> Counterexample:
-    """Energies made flatter by a transfer from a louder to a quieter position, whose weight rises all the same."""
+    """Energies whose weight rises although a transfer from a louder to a quieter position made them flatter."""
 
     def breaks(pair: tuple[list[int], list[int]]) -> bool:
         flatter, steeper = (weight(output(values)) for values in pair)
@@ -115,36 +127,37 @@ def flat_is_damped() -> Counterexample:
 
 @search("parameter_free", "analytic")
 def parameter_free() -> Counterexample:
-    """The same music at another scale of the latents, played twice, or beside a silent channel: other weights."""
-    alike = {
+    """The same music gets another weight when it is scaled, played twice or given an additional silent channel."""
+    changes = {
         "twice as loud": lambda y: 2 * y,
         "played twice": lambda y: torch.cat([y, y], dim=1),
-        "beside a silent channel": lambda y: torch.cat([y, torch.zeros_like(y)]),
+        "with a silent channel added": lambda y: torch.cat([y, torch.zeros_like(y)]),
     }
-    found, count, arrays, weights = [], 0, {}, {}
-    for name, change in alike.items():
+    found, total, arrays, weights = [], 0, {}, {}
+    for name, change in changes.items():
 
         def breaks(values: list[int], change: Callable[[Tensor], Tensor] = change) -> bool:
             before, after = weight(output(values)), weight(change(output(values)))
             return abs(after / before - 1) > 0.05 if before > 0 else False
 
         values, tried = smallest(energies, breaks)
-        count += tried
+        total += tried
         if values is not None:
             arrays[f"energies {values}"] = output(values)
             arrays[name] = change(output(values))
             before, after = weight(output(values)), weight(arrays[name])
             weights |= {f"energies {values}": before, name: after}
             found.append(f"{tuple(values)} {name}: {after:.3f} instead of {before:.3f}")
-    return Counterexample(bool(found), count, f"the same music, another weight: {'; '.join(found)}", arrays, weights)
+    description = f"the same music gets another weight: {'; '.join(found)}"
+    return Counterexample(bool(found), total, description, arrays, weights)
 
 
 signed = st.integers(-3, 3)
-batches = st.tuples(*[st.tuples(signed, signed)] * 4)  # outputs and targets of two samples at two positions
+batches = st.tuples(*[st.tuples(signed, signed)] * 4)  # two outputs, then their two targets, at two positions each
 
 
 def gradients(batch: tuple, factor: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Plain and weighted gradient of a batch in the two parameters of y_s = theta_s x_s at theta = 1, `[2]` each."""
+    """The unweighted and the weighted gradient `[2]` of a batch, for the model y_s = theta_s x_s at theta = (1, 1)."""
     first, second, first_target, second_target = batch
     inputs = torch.tensor([first, second], dtype=torch.float64).unsqueeze(1)
     targets = torch.tensor([first_target, second_target], dtype=torch.float64).unsqueeze(1)
@@ -157,16 +170,16 @@ def gradients(batch: tuple, factor: Callable[[Tensor], Tensor]) -> tuple[Tensor,
 
 @search("confidence_only_scales", "analytic")
 def confidence_only_scales() -> Counterexample:
-    """Two samples whose gradients are not parallel: unequal factors turn the gradient of their batch."""
+    """A batch of two samples with gradients that are not parallel: unequal factors turn the batch's gradient."""
 
     def cosine(batch: tuple) -> float:
         plain, weighted = gradients(batch, lambda outputs: barrier_factor(outputs, 0.5))
         return float(torch.cosine_similarity(plain, weighted, dim=0)) if plain.norm() * weighted.norm() > 0 else 1.0
 
     def breaks(batch: tuple) -> bool:
-        turned = cosine(batch)
-        target(-turned)
-        return turned < 0.99
+        value = cosine(batch)
+        target(-value)
+        return value < 0.99
 
     batch, tried = smallest(batches, breaks)
     if batch is None:
@@ -185,13 +198,13 @@ def confidence_only_scales() -> Counterexample:
 
 @search("confidence_scales_the_step", "analytic")
 def confidence_scales_the_step() -> Counterexample:
-    """A factor of at most a half on the loss, and AdamW's steps are what they were."""
+    """A factor of at most 1/2 on the loss that leaves AdamW's steps unchanged."""
 
-    def steps(gradient: list[int], factor: float) -> Tensor:
-        """Where AdamW with PyTorch's defaults, on one parameter, ends after these gradients."""
+    def steps(gradients: list[int], factor: float) -> Tensor:
+        """The parameter `[1]` after AdamW's steps from 0 with PyTorch's defaults, on these gradients times `factor`."""
         parameter = torch.zeros(1, dtype=torch.float64, requires_grad=True)
         optimizer = torch.optim.AdamW([parameter], lr=1e-3)
-        for value in gradient:
+        for value in gradients:
             parameter.grad = torch.tensor([factor * value], dtype=torch.float64)
             optimizer.step()
         return parameter.detach()
@@ -210,17 +223,17 @@ def confidence_scales_the_step() -> Counterexample:
     return Counterexample(
         True,
         tried,
-        f"gradients {gradient}, divided by {divisor}: AdamW goes {ratio:.8f} times as far",
+        f"with the gradients {gradient} divided by {divisor}, AdamW moves the parameter {ratio:.8f} times as far",
         {},
         {"ratio of steps": ratio},
     )
 
 
-def flat_is_damped_on_clips(census) -> Counterexample:
-    """From the census of held-out clips: a flat arrangement with a larger weight than a contrast one, at one t.
+def flat_is_damped_on_clips(census: pd.DataFrame) -> Counterexample:
+    """A flat held-out clip with a larger weight than a contrast clip at the same t; the pair with the largest ratio.
 
-    `census` has `t`, `clip_id`, `contrast_class` and `w`, one row per (t, clip). All pairs are compared; the one whose
-    weights differ by the largest ratio is returned.
+    `census` has the columns `t`, `clip_id`, `contrast_class` and `w`, one row per (t, clip). `tried` counts all pairs
+    of a flat and a contrast clip at the same t.
     """
     tried, best = 0, None
     for t, rows in census.groupby("t"):
@@ -238,8 +251,8 @@ def flat_is_damped_on_clips(census) -> Counterexample:
     return Counterexample(
         True,
         tried,
-        f"at t = {t:g} the flat clip {flat['clip_id']} has weight {flat['w']:.3f}, {ratio:.2f} times that of the "
-        f"contrast clip {contrast['clip_id']}, {contrast['w']:.3f}",
+        f"at t = {t:g} the flat clip {flat['clip_id']} has the weight {flat['w']:.3f}, which is {ratio:.2f} times the "
+        f"{contrast['w']:.3f} of the contrast clip {contrast['clip_id']}",
         {},
         {"flat": float(flat["w"]), "contrast": float(contrast["w"]), "t": float(t)},
         {"flat": flat["clip_id"], "contrast": contrast["clip_id"]},

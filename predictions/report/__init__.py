@@ -1,1 +1,1 @@
-"""One page of what a run found."""
+"""The report of a run: a folder of HTML, Markdown and JSON that opens from disk. docs/report.md describes its pages."""

@@ -1,11 +1,19 @@
-"""`python -m predictions.report`: the stage `report`."""
+"""`python -m predictions.report`: the stage `report`, which writes the folder report/ and what DVC plots."""
 
+import argparse
 from pathlib import Path
 
 from eisbach.pipeline.command import run
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m predictions.report",
+        description="Write report/ from the tables of this project's last run, complete or not (docs/report.md).",
+        allow_abbrev=False,
+    )
+    parser.parse_args()
+
     from eisbach.files import replacing
     from eisbach.pipeline import paths, tables
     from eisbach.pipeline.params import load

@@ -1,4 +1,4 @@
-"""Counterexamples to be seen and heard: the energies of arrays drawn, the clips of music as takes."""
+"""What a claim's page shows of a counterexample: a picture of the energies of its arrays, and its clips of music."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from eisbach.barrier import barrier_weight
+from eisbach.barrier import barrier_weight, position_energy
 from predictions.report import listening, svg
 from predictions.report.inputs import FAULTS
 from predictions.report.listening import Take
@@ -19,14 +19,18 @@ from predictions.report.theme import CLASSES
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What there is to show of one counterexample; either may be missing."""
+    """The picture of a counterexample's arrays and its clips. `picture` is None and `takes` empty where it has none."""
 
     picture: Picture | None
     takes: tuple[Take, ...]
 
 
 def exhibit(searched: dict, results: Path, report: Path, name: str, missing: list[str]) -> Exhibit:
-    """From a verdict's `counterexample`, whose `files` are relative to `results`; sounds are written into `report`."""
+    """The exhibit of a verdict's `counterexample`, an entry of `predictions.counterexamples.archive`.
+
+    The entry's `files` are relative to the folder `results`; clips are written into the folder `report`. `name`
+    identifies the picture on its page. A file that cannot be read is left out, and `missing` gets a sentence about it.
+    """
     files = searched.get("files", {})
     picture, takes = None, []
     if "arrays" in files:
@@ -46,20 +50,22 @@ def exhibit(searched: dict, results: Path, report: Path, name: str, missing: lis
 
 
 def energies(arrays: dict[str, np.ndarray], name: str) -> Picture:
-    """The energies of every model output `[C, T]` over its positions, with its weight."""
-    weights = {key: float(barrier_weight(torch.from_numpy(array)[None])) for key, array in arrays.items()}
+    """Bars of the energy at every position, one panel per model output `[C, T]`, with its weight in the title."""
+    outputs = {key: torch.from_numpy(array)[None] for key, array in arrays.items()}
+    weights = {key: float(barrier_weight(output)) for key, output in outputs.items()}
     with svg.style():
-        rows, columns = math.ceil(len(arrays) / 2), min(len(arrays), 2)
+        rows, columns = math.ceil(len(outputs) / 2), min(len(outputs), 2)
         figure, panels = svg.figure(rows, columns, height=2.3 * rows, sharey=True)
         panels = np.atleast_1d(panels).ravel()
-        for axes in panels[len(arrays) :]:
+        for axes in panels[len(outputs) :]:
             axes.set_visible(False)
-        for axes, (key, array) in zip(panels, arrays.items(), strict=False):
-            energy = np.square(array).mean(0)
-            axes.bar(np.arange(1, len(energy) + 1), energy, color=CLASSES["flat"])
+        for axes, (key, output) in zip(panels, outputs.items(), strict=False):
+            energy = position_energy(output)[0].numpy()
+            positions = np.arange(1, len(energy) + 1)
+            axes.bar(positions, energy, color=CLASSES["flat"])
             axes.set_title(f"{visible(key)}\nw = {weights[key]:.3f}", fontsize=8.5, loc="left")
-            axes.set(xlabel="position", xticks=np.arange(1, len(energy) + 1))
+            axes.set(xlabel="position", xticks=positions)
             axes.set_ylabel("energy")
         alt = "; ".join(f"{visible(key)}: weight {weight:.3f}" for key, weight in weights.items()) + "."
-        caption = "The energies of each output over its positions, and the weight of Eq. 4 that they get."
+        caption = "The energy of each output by position, and the output's weight (Eq. 4)."
         return Picture(svg.inline(figure, name, alt), alt, caption)

@@ -1,4 +1,4 @@
-"""An effect with its interval as a picture of one line, drawn by hand: small enough to stand in a table's cell."""
+"""An effect and its interval as a small SVG that fits into a cell of a table."""
 
 import math
 from html import escape
@@ -9,8 +9,10 @@ WIDTH, HEIGHT, EDGE = 132, 22, 8  # units of the viewBox
 def interval(
     effect: float, low: float, high: float, *, center: float = 0.0, margin: float = 0.0, css: str, alt: str
 ) -> str:
-    """`<svg>` with a dot at `effect`, a bar from `low` to `high` (arrows where unbounded), a line at `center` and a
-    band of `margin` on both sides of it; `css` is the class that colours dot and bar. Empty when there is no effect.
+    """Markup of one `<svg>`: a dot at `effect`, a bar from `low` to `high`, a line at `center`, a band of +-`margin`.
+
+    An infinite end of the interval is drawn as an arrow; a NaN `low` draws no bar. `css` is the class that colours dot
+    and bar, `alt` the text alternative. The result is empty when `effect` is not finite.
     """
     known = [value for value in (effect, low, high, center - margin, center + margin) if math.isfinite(value)]
     if not math.isfinite(effect):

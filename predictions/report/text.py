@@ -1,4 +1,4 @@
-"""Numbers and foreign text as they stand on a page; escaping HTML is Jinja's work, and comes after."""
+"""Formats numbers and untrusted text for the pages. Jinja escapes HTML afterwards."""
 
 import math
 import unicodedata
@@ -7,7 +7,10 @@ BIDI = dict.fromkeys(map(ord, "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\
 
 
 def number(value, *, sign: bool = False) -> str:
-    """Three significant digits with a true minus sign; NaN and None are said in words."""
+    """Three significant digits with a true minus sign; integers in full.
+
+    `sign` adds a plus sign to positive numbers. NaN and None become "unknown", infinities "unbounded".
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "unknown"
     if isinstance(value, float) and math.isinf(value):
@@ -18,8 +21,10 @@ def number(value, *, sign: bool = False) -> str:
 
 
 def visible(value) -> str:
-    """Any text, with what would be unseen or turn its surroundings round written out: control characters as their
-    signs (a null byte as ␀), marks of writing direction and lone surrogates by their number.
+    """Any text with invisible and direction-changing characters made visible.
+
+    A control character becomes its picture (a null byte becomes ␀); a mark of writing direction or a lone surrogate
+    becomes its number, such as [U+202E]. Line breaks and tabs stay.
     """
     return "".join(_shown(character) for character in str(value))
 
@@ -36,7 +41,7 @@ def _shown(character: str) -> str:
 
 
 def short(value, length: int = 280) -> tuple[str, str]:
-    """A text's beginning and the rest, empty when it is short enough; cut between words where there are any."""
+    """The first `length` characters at most, and the rest (empty for a short text); cut between words if possible."""
     text = visible(value)
     if len(text) <= length:
         return text, ""
@@ -46,6 +51,6 @@ def short(value, length: int = 280) -> tuple[str, str]:
 
 
 def markdown(value) -> str:
-    """Text for one cell of a Markdown table: no character of it is markup, and it stays on one line."""
+    """Text for one cell of a Markdown table: on one line, with every markup character escaped."""
     text = " ".join(visible(value).split()).replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{character}" if character in "\\`*_{}[]#|~!" else character for character in text)

@@ -1,14 +1,17 @@
-"""One visual language: every arm, class, regime and verdict has one name, colour and mark wherever it appears.
+"""The name, colour and mark of every arm, class, regime, metric and label, the same on every page and picture.
 
-Colours are from Okabe and Ito, Tol and IBM, safe for colour-blind readers, and each keeps a contrast of 3 against white
-paper and against the dark page. Colour never stands alone: arms have marks, verdicts have signs and words.
+Colours are from Okabe and Ito, Tol and IBM: safe for colour-blind readers, with a contrast of about 3 against the light
+and the dark page. No meaning depends on colour alone: arms also have marks, and labels have signs and words.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-INK = "#010203"  # stands for the page's own text colour; `svg.inline` turns it into currentColor
+from eisbach.arms import parse
 
-ARMS = {  # colour, matplotlib marker
+INK = "#010203"  # placeholder for the page's text colour; `svg.inline` turns it into currentColor
+
+ARMS = {  # name: colour, Matplotlib marker
     "baseline": ("#808080", "o"),
     "barrier": ("#D55E00", "D"),
     "constant": ("#3A9BDC", "s"),
@@ -19,7 +22,7 @@ ARMS = {  # colour, matplotlib marker
     "oracle": ("#7B61D9", "*"),
     "attached": ("#A0623A", "<"),
 }
-PEERS = (("#6E8B3D", ">"), ("#3D8B8B", "p"), ("#B05252", "h"), ("#8A7BA8", "d"))  # arms that have no place above
+PEERS = (("#6E8B3D", ">"), ("#3D8B8B", "p"), ("#B05252", "h"), ("#8A7BA8", "d"))  # for arms that are not in ARMS
 CLASSES = {"flat": "#2E86C1", "middle": "#8C8C8C", "contrast": "#DB3A7B"}
 REGIMES = {
     "analytic": "closed form",
@@ -28,12 +31,12 @@ REGIMES = {
     "small": "small Stable Audio 3",
     "medium": "Stable Audio 3 Medium",
 }
-ADJUSTED = {"c2": "2 channels", "c32": "32 channels", "dit": "tiny transformer"}
+MEMBERS = {"c2": "2 channels", "c32": "32 channels", "dit": "tiny transformer"}  # of a family of regimes
 
 
 @dataclass(frozen=True)
 class Sign:
-    """How a verdict's label is shown: a sign for those who scan, a CSS class, and a rank for sorting."""
+    """How a label is shown: a sign before the word, a CSS class, and a rank for sorting."""
 
     sign: str
     css: str
@@ -50,67 +53,89 @@ LABELS = {
 }
 UNKNOWN = Sign("?", "untested", 6)
 
-METRICS = {
+METRICS = {  # metrics of the toys and of music that differ have different names: docs/toys.md, docs/metrics.md
     "heldout_loss": "held-out loss",
     "heldout_loss_ratio/contrast_flat": "held-out loss, contrast over flat",
     "relative_excess_risk/contrast": "excess risk, contrast over flat",
     "excess_risk": "excess risk",
     "vendi": "Vendi score",
+    "vendi_gaussian": "Vendi score (Gaussian kernel)",
     "modes": "modes found",
     "class_mass/contrast": "share of contrast samples",
     "w_spearman_t": "rank correlation of w and t",
+    "w_spearman_t_pooled": "rank correlation of w and t, all samples pooled",
     "w_rise_share_t": "largest rise of w over tenths of t, as a share of its range",
     "excess_risk/contrast": "excess risk of contrast samples",
     "excess_risk/flat": "excess risk of flat samples",
     "heldout_loss/contrast": "held-out loss of contrast samples",
-    "gap/vendi": "distance of the Vendi score to the truth's",
-    "gap/modes": "distance of the modes found to the truth's",
-    "gap/location_entropy": "distance of the location entropy to the truth's",
-    "gap/detail_diversity": "distance of the detail diversity to the truth's",
-    "gap/class_mass/contrast": "distance of the share of contrast samples to the truth's",
     "structure_consistency/between_seeds": "structure consistency between training seeds",
     "detail_diversity/between_seeds": "detail diversity between training seeds",
     "w_ratio/contrast_flat": "w, contrast over flat",
-    "w_ratio_min_bin/contrast_flat": "least w ratio, contrast over flat, over tenths of t",
+    "w_ratio_min_bin/contrast_flat": "smallest w ratio, contrast over flat, over tenths of t",
     "w/t<0.2": "mean w at t < 0.2",
     "w/t>0.8": "mean w at t > 0.8",
     "entropy_loss_rho/t<0.2": "rank correlation of B and loss at t < 0.2",
     "entropy_loss_rho/t>0.8": "rank correlation of B and loss at t > 0.8",
-    "gradient_cosine/sample": "least cosine of sample gradients",
+    "gradient_cosine/sample": "smallest cosine of sample gradients",
     "gradient_cosine/batch": "cosine of batch gradients",
     "dynamic_range_db": "dynamic range (dB)",
+    "energy_range_db": "range of the energy over time (dB)",
     "spectral_contrast_db": "spectral contrast (dB)",
     "pca_area": "PCA trajectory area",
+    "hull_area": "area of the trajectory's convex hull",
+    "envelope_correlation": "correlation of envelopes within a class",
+    "waveform_diversity": "waveform diversity within a class",
     "participation_ratio": "participation ratio of the trajectory",
 }
 
 
-def arm_colours(arms) -> dict[str, str]:
-    return {arm: look[0] for arm, look in _arm_looks(arms).items()}
+def arm_colours(arms: Iterable[str]) -> dict[str, str]:
+    """The colour of every arm, given as text such as "barrier" or "barrier@0.5"."""
+    return {arm: colour for arm, (colour, _) in _arm_styles(arms).items()}
 
 
-def arm_marks(arms) -> dict[str, str]:
-    return {arm: look[1] for arm, look in _arm_looks(arms).items()}
+def arm_marks(arms: Iterable[str]) -> dict[str, str]:
+    """The Matplotlib marker of every arm, given as text such as "barrier" or "barrier@0.5"."""
+    return {arm: mark for arm, (_, mark) in _arm_styles(arms).items()}
 
 
-def _arm_looks(arms) -> dict[str, tuple[str, str]]:
-    """Known arms keep their look; others take the peers' in order of name, so that every picture agrees."""
-    others = sorted(set(arms) - set(ARMS))
-    return {arm: ARMS[arm] if arm in ARMS else PEERS[others.index(arm) % len(PEERS)] for arm in arms}
+def _arm_styles(arms: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Arms of ARMS have their own style; all others take one of PEERS, in the order of their names."""
+    names = {arm: _arm_name(arm) for arm in arms}
+    others = sorted(set(names.values()) - set(ARMS))
+    return {arm: ARMS.get(name) or PEERS[others.index(name) % len(PEERS)] for arm, name in names.items()}
+
+
+def _arm_name(arm: str) -> str:
+    """The name in an arm's text form; the whole text where it has none, as of an arm that a user named freely."""
+    try:
+        return parse(arm).name
+    except ValueError:
+        return arm
 
 
 def sign(label: str) -> Sign:
+    """The sign of a verdict's label; UNKNOWN for any other text."""
     return LABELS.get(label, UNKNOWN)
 
 
 def regime_name(regime: str) -> str:
-    """`trajectories/c32` -> `trajectories, 32 channels`; a pattern is its family; the unknown keeps its own name."""
+    """The name of a regime, of a family or of a pattern: `trajectories/c32` -> `trajectories, 32 channels`.
+
+    A pattern such as `densities/*` has the name of its family; an unknown regime keeps its own.
+    """
     family, _, member = regime.partition("/")
     name = REGIMES.get(family, family)
     if member in ("", "*"):
         return name
-    return f"{name}, {ADJUSTED.get(member, member.replace('_', ' '))}"
+    return f"{name}, {MEMBERS.get(member, member.replace('_', ' '))}"
 
 
 def metric_name(metric: str) -> str:
+    """The name of a metric in words; for one without an entry in METRICS, its own with spaces.
+
+    `gap/vendi` is the distance of the metric `vendi` to its value on the true distribution.
+    """
+    if metric.startswith("gap/"):
+        return f"distance of the {metric_name(metric.removeprefix('gap/'))} to the truth's"
     return METRICS.get(metric, metric.replace("_", " "))

@@ -1,30 +1,41 @@
-"""The census in numbers and words: how much the weight can do, and its floor on white noise."""
+"""The page on the weight: its statistics on held-out clips, and the weight of white noise for comparison."""
 
 import math
 from dataclasses import dataclass
 
 import pandas as pd
 
-from predictions.report.pictures import Picture, census
+from predictions.report.pictures import Picture, weight_stats
 
 MEANINGS = {
-    "mean_w": ("mean weight w", "1 would be the full gradient, 0 none"),
-    "mean_w_t_below_0.2": ("mean w at t < 0.2", "prediction 1 wants it near 1"),
-    "mean_w_t_above_0.8": ("mean w at t > 0.8", "prediction 1 wants it damped"),
-    "w_contrast_over_flat": ("w of contrast clips over flat ones", "1: the weight cannot tell them apart"),
-    "coefficient_of_variation_w": ("coefficient of variation of w", "over clips and t together"),
-    "factor_coefficient_of_variation": ("the same of the factor of Eq. 5", "what can act under AdamW"),
-    "factor_coefficient_of_variation_at_one_t": ("the same between clips at one t", "without timestep weighting"),
-    "share_of_w_variance_from_t": ("share of w's variance that is t", "near 1: a timestep weighting"),
-    "share_of_w_variance_from_class": ("share that is the class at one t", "what a curriculum could act by"),
-    "effective_sample_share": ("effective sample size, share", "what weighting by the factor leaves of the samples"),
+    "mean_w": ("mean weight w", "1 keeps the full gradient, 0 removes it"),
+    "mean_w_t_below_0.2": ("mean w at t < 0.2", "prediction 1: near 1"),
+    "mean_w_t_above_0.8": ("mean w at t > 0.8", "prediction 1: below 1"),
+    "w_contrast_over_flat": ("mean w of contrast clips / of flat clips", "at 1 w does not separate the classes"),
+    "coefficient_of_variation_w": ("coefficient of variation of w", "over all clips and t"),
+    "factor_coefficient_of_variation": (
+        "coefficient of variation of the factor (Eq. 5)",
+        "under AdamW only this variation can act",
+    ),
+    "factor_coefficient_of_variation_at_one_t": (
+        "coefficient of variation of the factor between clips at one t",
+        "the part that is not timestep weighting",
+    ),
+    "share_of_w_variance_from_t": ("share of the variance of w that t explains", "near 1: w is a timestep weighting"),
+    "share_of_w_variance_from_class": (
+        "share of the variance of w that the class explains at one t",
+        "the part by which a curriculum could act",
+    ),
+    "effective_sample_share": ("effective sample size as a share of the samples", "under weighting by the factor"),
 }
 LENGTHS, CHANNELS, VARIANCES = (108, 1292), (4, 64, 256), (0.5, 1.0, 1.5)
-CURVES = ("w/", "w_", "weight_cv", "effective_sample_share")
+WEIGHT_METRICS = ("w/", "w_", "weight_cv", "effective_sample_share")  # how the names of these metrics begin
 
 
 @dataclass(frozen=True)
 class Row:
+    """One line of the table of statistics."""
+
     name: str
     value: float
     meaning: str
@@ -32,12 +43,12 @@ class Row:
 
 @dataclass(frozen=True)
 class View:
-    """What the census page shows. `floor` rows are (C, T, variance, gap, weight)."""
+    """The content of census.html. `noise` has rows (C, T, variance, gap, weight) for white noise."""
 
     rows: list[Row]
     pictures: list[Picture]
     sensitivity: Picture | None
-    floor: list[tuple[float, ...]]
+    noise: list[tuple[float, ...]]
     geometries: list[dict]
     lam: float
     mean_factor: float
@@ -50,18 +61,23 @@ class View:
 def view(
     table: pd.DataFrame, numbers: dict[str, float], lam: float, outcomes: pd.DataFrame, varied: pd.DataFrame | None
 ) -> View:
-    """From the census, its summary, what was varied and, for other geometries, the weight metrics among outcomes."""
+    """The page's content.
+
+    `table` has one row per (clip, t) of the stage `census`, `numbers` is its summary, and `varied` is its table of the
+    same outputs at other channels, positions and scales, None where it is missing. `lam` is Eq. 5's lambda. The weight
+    metrics of other regimes come from `outcomes`.
+    """
     variation = numbers["factor_coefficient_of_variation"]
     return View(
         rows=[Row(name, numbers[key], meaning) for key, (name, meaning) in MEANINGS.items() if key in numbers],
         pictures=[
-            census.weight_by_t(table),
-            census.class_ratio(table),
-            census.spread_by_t(table),
-            census.weight_against_energy(table),
+            weight_stats.weight_by_t(table),
+            weight_stats.class_ratio(table),
+            weight_stats.spread_by_t(table),
+            weight_stats.weight_against_energy(table),
         ],
-        sensitivity=None if varied is None else census.sensitivity(varied),
-        floor=[
+        sensitivity=None if varied is None else weight_stats.sensitivity(varied),
+        noise=[
             (channels, length, variance, *white_noise(channels, length, variance))
             for channels in CHANNELS
             for length in LENGTHS
@@ -78,11 +94,11 @@ def view(
 
 
 def white_noise(channels: int, length: int, variance: float) -> tuple[float, float]:
-    """Gap D = K / log T and weight of white noise, for many positions.
+    """The gap D = K / log T and the weight of white noise in C channels, accurate for many positions T.
 
-    The energy is Gamma with shape C/2 and scale theta = 2 variance / C, whose cumulant generating function at 1 gives
-    K = (C/2) (theta / (1 - theta) + log(1 - theta)), about variance^2 / C. For theta >= 1 the mean of exp(energy) does
-    not exist and the belief concentrates: gap and weight 1.
+    The energy has a Gamma distribution with shape C/2 and scale theta = 2 variance / C. Its cumulant generating
+    function at 1 gives K = (C/2) (theta / (1 - theta) + log(1 - theta)), about variance^2 / C. For theta >= 1 the mean
+    of exp(energy) is infinite, so the belief concentrates on one position: gap and weight are 1.
     """
     theta = 2 * variance / channels
     if theta >= 1:
@@ -92,8 +108,8 @@ def white_noise(channels: int, length: int, variance: float) -> tuple[float, flo
 
 
 def geometries(outcomes: pd.DataFrame) -> list[dict]:
-    """Means over seeds of the weight metrics of each regime's untrained-by-the-barrier arm, the baseline."""
-    rows = outcomes[(outcomes["arm"] == "baseline") & outcomes["metric"].str.startswith(CURVES)]
+    """The baseline's weight metrics by regime, run and metric: the mean over seeds and the number of seeds."""
+    rows = outcomes[(outcomes["arm"] == "baseline") & outcomes["metric"].str.startswith(WEIGHT_METRICS)]
     means = rows.groupby(["regime", "run", "metric"])["value"].agg(["mean", "size"]).reset_index()
     return [
         {"regime": row.regime, "run": row.run, "metric": row.metric, "value": row.mean, "seeds": row.size}

@@ -8,7 +8,7 @@ from pathlib import Path
 from eisbach.pipeline import tables
 from eisbach.weighting import registry as weightings
 from predictions import __main__ as verify
-from predictions.counterexamples import exhibits
+from predictions.counterexamples import archive
 from predictions.registry import load as registry
 
 PAGE = Path(__file__).parents[2] / "docs" / "predictions.md"
@@ -23,7 +23,7 @@ def block(language):
 def test_a_weighting_of_one_s_own_gets_the_same_treatment(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weightings, "_registry", dict(weightings._registry))  # gone again after the test
-    monkeypatch.setattr(exhibits, "collect", lambda *places: {})  # searches have tests of their own
+    monkeypatch.setattr(archive, "collect", lambda *places: {})  # searches have tests of their own
     exec(compile(block("python"), "docs/predictions.md", "exec"), {"seeds": range(1000, 1006), "length": 0.02})
     Path("late.yaml").write_text(block("yaml"))
     command = ["late.parquet", "--registry", "late.yaml", "--out", "out/late.json"]

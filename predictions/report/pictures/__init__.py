@@ -1,11 +1,11 @@
-"""Pictures of tidy tables: each function returns a Picture, with a caption and with words for those who cannot see."""
+"""Pictures of tidy tables. Every function that draws one returns a `Picture`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Picture:
-    """`svg` is markup made here; `alt` and `caption` are plain text."""
+    """`svg` is safe markup, made by `svg.inline`; `alt` (the text alternative) and `caption` are plain text."""
 
     svg: str
     alt: str

@@ -1,4 +1,4 @@
-"""Toys, where the truth is known: weights beside their closed form, learning curves, lambda, samples."""
+"""The toys, whose true density and loss are known: weights, learning curves, the effect of lambda, samples."""
 
 import numpy as np
 import pandas as pd
@@ -9,14 +9,17 @@ from predictions.report.pictures import Picture, plane
 from predictions.report.summary import student_interval
 from predictions.report.theme import CLASSES, INK, arm_colours, metric_name
 
-LAM = 0.5  # the paper's
+LAM = 0.5  # the paper's lambda
 CURVES = ("baseline", "barrier", "timestep", "oracle")
-SWEPT = ("excess_risk", "vendi")
-RUNS = {"short": ("--", "o"), "converged": ("-", "s")}
+SWEPT = ("excess_risk", "vendi_gaussian")  # the metrics that are drawn against lambda
+RUNS = {"short": ("--", "o"), "converged": ("-", "s")}  # run: line style, marker
 
 
 def of_regime(regime: str, tables: dict[str, pd.DataFrame]) -> list[Picture]:
-    """What can be drawn of one regime from the toys' tables, each of which may be missing."""
+    """The pictures of one regime. `tables` maps "toy_weights", "toy_curves", "toy_outcomes" and "toy_draws" to tables.
+
+    A missing table, or one without the rows that a picture needs, leaves its picture out.
+    """
     name = "toy-" + "".join(character if character.isalnum() else "-" for character in regime)
     drawn = []
     for table, draw in (
@@ -27,18 +30,18 @@ def of_regime(regime: str, tables: dict[str, pd.DataFrame]) -> list[Picture]:
     ):
         if table in tables:
             rows = tables[table]
-            rows = rows[rows["adapter"] == "full"]  # beside it LoRA and DoRA on bases of another law
+            rows = rows[rows["adapter"] == "full"]  # LoRA and DoRA start from a base of another distribution
             drawn.append(draw(rows[rows["regime"] == regime], f"{name}-{table.removeprefix('toy_')}"))
     return [picture for picture in drawn if picture]
 
 
 def samples(table: pd.DataFrame, name: str) -> Picture | None:
-    """Samples of every arm over the law, of converged runs at the paper's lambda."""
+    """Samples of every arm over the exact density, from converged runs at the paper's lambda."""
     return plane.samples(_converged(_at_the_papers_lambda(table)), name)
 
 
 def weights(table: pd.DataFrame, name: str) -> Picture | None:
-    """Mean w by t and class: the closed form as a line, trained baselines as points."""
+    """Mean w by t and class: lines for the closed form, points for trained baselines."""
     exact = table[table["source"] == "closed form"]
     trained = _converged(table[(table["source"] == "trained") & (table["arm"] == "baseline")])
     if exact.empty:
@@ -55,14 +58,14 @@ def weights(table: pd.DataFrame, name: str) -> Picture | None:
         _legend(axes)
         wide = exact.pivot_table(index="t", columns="class", values="w")
         ratio = (wide["contrast"] / wide["flat"]).agg(["min", "max"])
-        alt = f"Closed form: the weight of contrast over flat lies between {ratio['min']:.2f} and {ratio['max']:.2f}."
+        alt = f"Closed form: w of contrast over w of flat lies between {ratio['min']:.2f} and {ratio['max']:.2f}."
         points = f" Points: trained baselines, n = {trained['seed'].nunique()} seeds." if len(trained) else ""
-        caption = f"Line: the ideal model's weight with 95 % interval.{points} {alt}"
+        caption = f"Line: weight of the ideal model with its 95 % interval.{points} {alt}"
         return Picture(svg.inline(figure, name, alt), alt, caption)
 
 
 def curves(table: pd.DataFrame, name: str) -> Picture | None:
-    """Excess risk against steps, a panel for each class; mean and 95 % interval over seeds."""
+    """Excess risk against training steps, one panel per class; mean and 95 % interval over seeds."""
     rows = _at_the_papers_lambda(table[(table["optimizer"] == "adamw") & table["arm"].isin(CURVES)])
     if rows.empty:
         return None
@@ -79,21 +82,25 @@ def curves(table: pd.DataFrame, name: str) -> Picture | None:
             svg.logarithmic(axes, "y")
         _legend(panels[0])
         last = rows[rows["step"] == rows["step"].max()].groupby(["class", "arm"])["excess_risk"].mean()
-        alt = "At the end: " + ", ".join(f"{arm} on {label} {value:.3g}" for (label, arm), value in last.items()) + "."
+        alt = (
+            "Excess risk at the last step: "
+            + ", ".join(f"{arm} on {label} {value:.3g}" for (label, arm), value in last.items())
+            + "."
+        )
         caption = (
-            "Loss beyond the least that any model can reach, which is known here. Mean and 95 % bootstrap interval "
+            "Excess risk: loss above the lowest possible one, which is known here. Mean and 95 % bootstrap interval "
             f"over n = {rows['seed'].nunique()} seeds, AdamW, lambda {LAM:g}."
         )
         return Picture(svg.inline(figure, name, alt), alt, caption)
 
 
 def effect_of_lambda(table: pd.DataFrame, name: str) -> Picture | None:
-    """The barrier minus the baseline against lambda, paired by seed: excess risk and diversity, short and converged."""
+    """The barrier minus the baseline against lambda, paired by seed, for every metric of SWEPT and every run."""
     rows = table[(table["optimizer"] == "adamw") & table["arm"].isin(["baseline", "barrier"])]
     measured = [metric for metric in SWEPT if metric in set(rows["metric"])]
     if rows.loc[rows["arm"] == "barrier", "lam"].nunique() < 2 or not measured:
         return None
-    said = []
+    sentences = []
     with svg.style():
         figure, panels = svg.figure(rows=len(measured), height=2.1 * len(measured) + 0.4, sharex=True)
         for axes, metric in zip(np.atleast_1d(panels), measured, strict=True):
@@ -106,14 +113,14 @@ def effect_of_lambda(table: pd.DataFrame, name: str) -> Picture | None:
                     effects.index, mean, [mean - low, high - mean], color=arm_colours(["barrier"])["barrier"],
                     linestyle=line, linewidth=1.2, marker=mark, markersize=4, capsize=2, label=run,
                 )  # fmt: skip
-                said.append(f"{metric_name(metric)}, {run}, at lambda {effects.index[-1]:g}: {mean.iloc[-1]:+.3g}")
+                sentences.append(f"{metric_name(metric)}, {run}, at lambda {effects.index[-1]:g}: {mean.iloc[-1]:+.3g}")
             axes.axhline(0, color=INK, linewidth=0.8)
-            axes.set_ylabel(f"{metric_name(metric)}\nminus baseline's")
+            axes.set_ylabel(f"{metric_name(metric)}\nminus the baseline's")
         np.atleast_1d(panels)[-1].set_xlabel("lambda")
         _legend(np.atleast_1d(panels)[0])
-        alt = "; ".join(said) + "."
+        alt = "; ".join(sentences) + "."
         caption = (
-            "The barrier minus the baseline by lambda. Mean and Student's 95 % interval over "
+            "Difference between barrier and baseline by lambda: mean and Student's 95 % interval over "
             f"n = {rows['seed'].nunique()} paired seeds."
         )
         return Picture(svg.inline(figure, name, alt), alt, caption)
@@ -128,7 +135,7 @@ def _at_the_papers_lambda(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _paired(rows: pd.DataFrame) -> pd.DataFrame:
-    """Index lambda; mean, low and high of the barrier minus the baseline over seeds."""
+    """The barrier minus the baseline over seeds, indexed by lambda: columns mean, low and high (Student's 95 %)."""
     baseline = rows[rows["arm"] == "baseline"].set_index("seed")["value"]
     found = {}
     for lam, one in rows[rows["arm"] == "barrier"].groupby("lam"):

@@ -1,4 +1,4 @@
-"""Losses: of the base by t, of every arm while it trained, and of every arm on held-out clips."""
+"""Losses: the base model's by t, every arm's during training, and every arm's on held-out clips."""
 
 import pandas as pd
 import seaborn as sns
@@ -8,7 +8,7 @@ from predictions.report import svg
 from predictions.report.pictures import Picture
 from predictions.report.theme import arm_colours, arm_marks
 
-PREDICTORS = {
+PREDICTORS = {  # name in base.json: label, colour
     "model": ("base model", "#2E86C1"),
     "linear": ("best per-channel linear", "#BF8A00"),
     "scalar": ("best scalar", "#808080"),
@@ -17,7 +17,10 @@ PREDICTORS = {
 
 
 def base_loss(losses: pd.DataFrame, references: dict[str, dict[str, float]]) -> Picture:
-    """Held-out loss of the base by t beside predictors that know no music; `references` is base.json's table."""
+    """The base model's held-out loss by t, compared with predictors that are not trained on music.
+
+    `references` is the table `loss_by_tenth_of_t` of base.json: tenth of t -> predictor -> loss.
+    """
     table = pd.DataFrame.from_dict(references, orient="index").rename_axis("t").reset_index()
     table["t"] = table["t"].astype(float) + 0.05
     names = {key: words for key, (words, _) in PREDICTORS.items()}
@@ -38,14 +41,14 @@ def base_loss(losses: pd.DataFrame, references: dict[str, dict[str, float]]) -> 
             "per-channel linear predictor, by tenth of t."
         )
         caption = (
-            f"The base model before fine-tuning, n = {clips} held-out clips. The other predictors know no music; their "
-            "coefficients are fitted to the very draws they are judged on, which favours them."
+            f"The base model before fine-tuning, n = {clips} held-out clips. The other predictors use no network; "
+            "their coefficients are fitted to the draws on which they are evaluated, which favours them."
         )
         return Picture(svg.inline(figure, "base-loss", alt), alt, caption)
 
 
 def training_loss(telemetry: pd.DataFrame, reference: str) -> Picture:
-    """The unweighted loss while training, mean over samples, in bins of steps; below, each arm minus `reference`."""
+    """Above: the unweighted training loss of `reference`. Below: each arm's loss minus it. Means over bins of steps."""
     width = max(1, (telemetry["step"].max() + 1) // 20)
     binned = telemetry.assign(step=(telemetry["step"] // width + 0.5) * width)
     means = binned.groupby(["arm", "seed", "step"])["loss"].mean().unstack("arm")
@@ -70,22 +73,22 @@ def training_loss(telemetry: pd.DataFrame, reference: str) -> Picture:
         )
         below.axhline(0, color=svg.INK, linewidth=0.8)
         above.set(ylabel=f"loss of {reference}")
-        below.set(xlabel="step", ylabel=f"minus {reference}'s")
+        below.set(xlabel="step", ylabel=f"minus {reference}")
         _legend(below, len(arms))
         last = differences[differences["step"] == differences["step"].max()].groupby("arm")["difference"].mean()
         latest = own.loc[own["step"] == own["step"].max(), "loss"].mean()
-        alt = f"Loss of {reference} in the last steps: {latest:.3f}; difference from it: "
+        alt = f"Loss of {reference} in the last steps: {latest:.3f}. Difference to it: "
         alt += ", ".join(f"{arm} {value:+.2g}" for arm, value in last.items()) + "."
         caption = (
-            f"Above: {reference}'s unweighted loss on its batches, mean over n = {seeds} "
-            f"{'seeds with 95 % bootstrap interval' if seeds > 1 else 'seed'}. Below: each arm's on the "
-            "same batches, minus it."
+            f"Above: unweighted training loss of {reference}, mean over n = {seeds} "
+            f"{'seeds with 95 % bootstrap interval' if seeds > 1 else 'seed'}. Below: each arm's loss on the "
+            f"same batches, minus that of {reference}."
         )
         return Picture(svg.inline(figure, "training-loss", alt), alt, caption)
 
 
 def heldout_difference(losses: pd.DataFrame, reference: str) -> Picture:
-    """Held-out loss of every arm minus `reference`'s, by tenth of t: one thin line a seed, and their mean."""
+    """Held-out loss of every arm minus that of `reference`, by tenth of t: thin lines for seeds, bold for the mean."""
     wide = pd.concat(
         {key: by_tenth(one[["t", "loss"]])["loss"] for key, one in losses.groupby(["arm", "seed"])},
         names=["arm", "seed"],
@@ -102,13 +105,14 @@ def heldout_difference(losses: pd.DataFrame, reference: str) -> Picture:
             long, errorbar=None, style="arm", markers=arm_marks(arms), dashes=False, ax=axes, **keywords
         )  # fmt: skip
         axes.axhline(0, color=svg.INK, linewidth=0.8)
-        axes.set(xlabel="t (1 = pure noise)", ylabel=f"loss minus {reference}'s", xlim=(0, 1))
+        axes.set(xlabel="t (1 = pure noise)", ylabel=f"loss minus that of {reference}", xlim=(0, 1))
         _legend(axes, len(arms))
         means = long.groupby("arm")["difference"].mean()
         alt = "Mean difference over all t: " + ", ".join(f"{arm} {value:+.2g}" for arm, value in means.items()) + "."
         caption = (
-            f"Held-out loss after training, minus {reference}'s, on each seed's own grid of clips, noise and t. Thin: "
-            f"each of n = {losses['seed'].nunique()} seeds; bold: their mean. Below zero is better than {reference}."
+            f"Held-out loss after training minus that of {reference}, on each seed's grid of clips, noise and t. "
+            f"Thin lines: n = {losses['seed'].nunique()} seeds. Bold lines: their mean. Below zero is better than "
+            f"{reference}."
         )
         return Picture(svg.inline(figure, "heldout-difference", alt), alt, caption)
 

@@ -1,4 +1,4 @@
-// What a page can do beyond being read: sort its tables, play takes from the keyboard, and let ears judge blind.
+// Sortable tables on every page; keyboard control and blind mode on the listening page. Pages work without this script.
 "use strict";
 
 for (const table of document.querySelectorAll("table.sortable")) {
@@ -11,7 +11,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// A table of several bodies is sorted body by body (each is one claim), else row by row. Ties keep their order.
+// A table with several bodies (one per claim) is sorted by body, any other by row. The sort is stable.
 function sort(table, head, column) {
   const descending = head.getAttribute("aria-sort") === "ascending";
   const bodies = [...table.tBodies];
@@ -36,27 +36,27 @@ if (listening) listen(listening);
 
 function listen(page) {
   const rows = [...page.querySelectorAll(".takes")];
-  const says = page.querySelector("[role=status]");
+  const status = page.querySelector("[role=status]");
   const [blind, reveal, download] = ["blind", "reveal", "download"].map((id) => page.querySelector(`#${id}`));
   const original = rows.map((row) => [...row.children]);
   let current = [0, 0];
   page.querySelector(".controls").hidden = false;
 
   const takes = (row) => [...rows[row].children];
-  const player = ([row, place]) => takes(row)[place].querySelector("audio");
+  const player = ([row, index]) => takes(row)[index].querySelector("audio");
 
-  // One take at a time. Within a row the next take goes on at the same moment, as an A/B switch does.
-  function play(row, place) {
-    if (!takes(row)[place]) return;
+  // Plays one take at a time. Within a row the next take continues at the current time, as an A/B switch does.
+  function play(row, index) {
+    if (!takes(row)[index]) return;
     const before = player(current);
-    const after = player([row, place]);
-    const moment = row === current[0] ? before.currentTime : 0;
-    current = [row, place];
-    if (before !== after) before.pause(); // the event that pauses all others comes a moment later
+    const after = player([row, index]);
+    const time = row === current[0] ? before.currentTime : 0;
+    current = [row, index];
+    if (before !== after) before.pause(); // the "play" event, which pauses all others, comes later
     if (after.readyState === 0) after.load();
-    after.currentTime = moment >= after.duration ? 0 : moment;
-    after.play().catch(() => { says.textContent = "This take cannot be played."; });
-    takes(row)[place].scrollIntoView({ block: "nearest" });
+    after.currentTime = time >= after.duration ? 0 : time;
+    after.play().catch(() => { status.textContent = "This take cannot be played."; });
+    takes(row)[index].scrollIntoView({ block: "nearest" });
   }
 
   page.addEventListener("play", (event) => {
@@ -69,8 +69,8 @@ function listen(page) {
   }, true);
 
   function letters() {
-    rows.forEach((row) => [...row.children].forEach((take, place) => {
-      take.querySelector(".letter").textContent = String.fromCharCode(65 + place);
+    rows.forEach((row) => [...row.children].forEach((take, index) => {
+      take.querySelector(".letter").textContent = String.fromCharCode(65 + index);
     }));
   }
 
@@ -98,13 +98,13 @@ function listen(page) {
     blind.setAttribute("aria-pressed", on);
     reveal.disabled = download.disabled = !on;
     current = [0, 0];
-    says.textContent = on ? "Arms are hidden and shuffled in every row." : "Arms are shown.";
+    status.textContent = on ? "Arms are hidden, and the takes of every row are shuffled." : "Arms are shown in their original order.";
   }
 
   function answers() {
     return rows.map((row) => ({
       prompt: Number(row.dataset.prompt),
-      order: Object.fromEntries([...row.children].map((take, place) => [String.fromCharCode(65 + place), take.dataset.arm])),
+      order: Object.fromEntries([...row.children].map((take, index) => [String.fromCharCode(65 + index), take.dataset.arm])),
       ...Object.fromEntries([...new Set([...row.querySelectorAll("input")].map((input) => input.dataset.question))].map(
         (question) => [question, row.querySelector(`input[data-question="${question}"]:checked`)?.closest(".take").dataset.arm ?? null])),
     }));
@@ -115,7 +115,7 @@ function listen(page) {
     page.classList.replace("blind", "revealed");
     blind.setAttribute("aria-pressed", false);
     reveal.disabled = true;
-    says.textContent = "Arms are revealed, in the order in which you heard them.";
+    status.textContent = "Arms are shown. Takes keep their blind order.";
     const given = answers();
     const questions = Object.keys(given[0] ?? {}).filter((key) => key !== "prompt" && key !== "order");
     page.querySelector("#tally").replaceChildren(...questions.map((question) => {
@@ -143,14 +143,14 @@ function listen(page) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input, button, audio, summary, a")) {
       if (!/^[1-9jkbr]$/.test(event.key) || event.ctrlKey || event.altKey || event.metaKey) return;
     }
-    const [row, place] = current;
+    const [row, index] = current;
     const audio = player(current);
     const actions = {
-      " ": () => (audio.paused ? play(row, place) : audio.pause()),
+      " ": () => (audio.paused ? play(row, index) : audio.pause()),
       j: () => play(Math.min(row + 1, rows.length - 1), 0),
       k: () => play(Math.max(row - 1, 0), 0),
-      ArrowRight: () => play(row, (place + 1) % takes(row).length),
-      ArrowLeft: () => play(row, (place + takes(row).length - 1) % takes(row).length),
+      ArrowRight: () => play(row, (index + 1) % takes(row).length),
+      ArrowLeft: () => play(row, (index + takes(row).length - 1) % takes(row).length),
       b: () => blind.click(),
       r: () => reveal.click(),
     };

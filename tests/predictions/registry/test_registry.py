@@ -7,9 +7,9 @@ import pytest
 
 from eisbach.errors import UserError
 from eisbach.pipeline import params
+from predictions import proofs
 from predictions.counterexamples.searches import SEARCHES
 from predictions.judge import outcomes
-from predictions.proofs import derivations as proofs
 from predictions.registry import load as registry
 from predictions.registry.schema import NUMERIC, Arm, arm
 from toy_models import experiment, ideal

@@ -216,7 +216,7 @@ def write_toys(table, frame) -> None:
         return pd.concat([made.assign(**facts), adapted.assign(**facts | {"adapter": "lora"})], ignore_index=True)
 
     classes = ("flat", "contrast")
-    outcomes = rows(("seed", "metric"), SEEDS, ("excess_risk", "vendi", "w/t<0.2"), value=(0.1, 0.5))
+    outcomes = rows(("seed", "metric"), SEEDS, ("excess_risk", "vendi_gaussian", "w/t<0.2"), value=(0.1, 0.5))
     table("artifacts/toys/outcomes.parquet", outcomes)
     table(
         "artifacts/toys/curves.parquet",

@@ -14,7 +14,7 @@ def drawn(*numbers, **keywords):
 
 
 @given(finite, finite, finite, finite, st.floats(0, 1e6))
-def test_everything_stays_inside_and_in_order(effect, one, other, center, margin):
+def test_all_marks_lie_inside_and_the_dot_lies_on_its_bar(effect, one, other, center, margin):
     low, high = sorted((one, other))
     assume(low <= effect <= high)
     root = drawn(effect, low, high, center=center, margin=margin)
@@ -25,13 +25,38 @@ def test_everything_stays_inside_and_in_order(effect, one, other, center, margin
     assert float(bar.get("x1")) - 0.01 <= float(dot.get("cx")) <= float(bar.get("x2")) + 0.01
 
 
+def dot(*numbers, **keywords):
+    return float(next(one for one in drawn(*numbers, **keywords) if one.tag == "circle").get("cx"))
+
+
 @given(st.floats(0.001, 1e3), st.floats(0.001, 1e3))
-def test_the_dot_lies_on_its_side_of_the_center(effect, center):
-    right = next(one for one in drawn(center + effect, math.nan, math.nan, center=center) if one.tag == "circle")
-    assert float(right.get("cx")) >= WIDTH / 2
+def test_the_dot_lies_right_of_the_center_for_a_larger_effect_and_left_for_a_smaller(effect, center):
+    assert dot(center + effect, math.nan, math.nan, center=center) > WIDTH / 2
+    assert dot(center - effect, math.nan, math.nan, center=center) < WIDTH / 2
 
 
-def test_an_unbounded_end_has_an_arrow_and_no_interval_has_no_bar():
-    assert sum(one.tag == "path" for one in drawn(1.0, 0.5, math.inf)) == 1
-    assert not any(one.get("class") == "bar" for one in drawn(1.0, math.nan, math.nan))
+def bars(*numbers):
+    return sum(one.get("class") == "bar" for one in drawn(*numbers))
+
+
+def arrows(*numbers):
+    return sum(one.tag == "path" for one in drawn(*numbers))
+
+
+def test_an_infinite_end_has_an_arrow():
+    assert arrows(1.0, 0.5, math.inf) == 1
+    assert arrows(1.0, -math.inf, math.inf) == 2
+    assert arrows(1.0, 0.5, 1.5) == 0
+
+
+def test_only_a_known_interval_has_a_bar():
+    assert bars(1.0, 0.5, 1.5) == 1
+    assert bars(1.0, math.nan, math.nan) == 0
+
+
+def test_an_effect_that_is_not_finite_is_not_drawn():
     assert interval(math.nan, 0, 1, css="x", alt="") == ""
+
+
+def test_the_text_alternative_is_escaped():
+    assert drawn(1.0, 0.5, 1.5).get("aria-label") == '<&"'

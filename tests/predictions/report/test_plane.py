@@ -1,4 +1,4 @@
-"""The shaded region is the law's, and every arm has its panel."""
+"""The picture of samples in the plane: its shaded region and its panels."""
 
 import numpy as np
 import pandas as pd
@@ -10,28 +10,56 @@ from predictions.report.pictures import plane
 from toy_models.densities import LAWS
 
 
-@pytest.mark.parametrize("name", LAWS)
-def test_the_region_holds_its_share_of_the_laws_own_draws(name):
-    law = LAWS[name]()
-    places, density, level = plane.region(law)
-    drawn = law.sample(4000, torch_generator(1000, "region"))[0]
-    inside = law.log_density(drawn, torch.zeros(len(drawn))).exp() >= level
+@pytest.fixture(params=LAWS)
+def distribution(request):
+    return LAWS[request.param]()
+
+
+def draw(distribution):
+    """4000 draws `[4000, 1, 2]`."""
+    return distribution.sample(4000, torch_generator(1000, "region"))[0]
+
+
+def test_the_region_holds_its_share_of_draws(distribution):
+    _, _, level = plane.region(distribution)
+    drawn = draw(distribution)
+    inside = distribution.log_density(drawn, torch.zeros(len(drawn))).exp() >= level
     assert abs(inside.double().mean() - plane.MASS) < 0.02
-    cell = (places[1] - places[0]) ** 2
-    assert density.sum() * cell == pytest.approx(1, abs=0.01)  # the grid reaches as far as the law
-    nearest = np.abs(places[:, None] - drawn[:, 0].numpy().T.reshape(1, -1)).argmin(0).reshape(2, -1)
-    near = density[nearest[1], nearest[0]] > level / 10  # first coordinate along the columns
-    assert near.mean() > 0.9
 
 
-def test_every_arm_has_a_panel_known_ones_first():
+def test_the_grid_covers_the_distribution(distribution):
+    grid, density, _ = plane.region(distribution)
+    cell = (grid[1] - grid[0]) ** 2
+    assert density.sum() * cell == pytest.approx(1, abs=0.01)
+
+
+def test_columns_of_the_grid_are_the_first_coordinate(distribution):
+    grid, density, level = plane.region(distribution)
+    drawn = draw(distribution)[:, 0].numpy()
+    first, second = (np.abs(grid[:, None] - drawn[:, axis]).argmin(0) for axis in (0, 1))
+    assert (density[second, first] > level / 10).mean() > 0.9
+
+
+@pytest.fixture
+def rows():
     rows = [
         {"regime": "densities/two_moons", "arm": arm, "x": x / 10, "y": -x / 10}
         for arm in ("edm2", "oracle", "baseline", "barrier")
         for x in range(300)
     ]
-    picture = plane.samples(pd.DataFrame(rows), "name")
-    assert picture.alt == "120 unconditional samples of each of baseline, barrier, oracle, edm2, a panel an arm."
+    return pd.DataFrame(rows)
+
+
+def test_every_arm_has_a_panel_and_known_arms_come_first(rows):
+    picture = plane.samples(rows, "name")
+    assert picture.alt == "120 unconditional samples of each of baseline, barrier, oracle, edm2, one panel per arm."
     assert all(f">{arm}<" in picture.svg for arm in ("baseline", "barrier", "oracle", "edm2"))
-    assert "95% of the law" in picture.caption
-    assert "law" not in plane.samples(pd.DataFrame(rows).assign(regime="densities/new"), "name").caption
+
+
+def test_only_a_known_distribution_is_shaded(rows):
+    assert "95% of the distribution" in plane.samples(rows, "name").caption
+    assert "distribution" not in plane.samples(rows.assign(regime="densities/new"), "name").caption
+
+
+def test_without_samples_there_is_no_picture(rows):
+    assert plane.samples(rows.head(0), "name") is None

