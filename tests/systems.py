@@ -61,13 +61,13 @@ def analytic(samples: int = 16, channels: int = 16, length: int = 16) -> System:
 def toys(samples: int = 16, seed: int = 1000, steps: int = 150) -> System:
     """A baseline trained for `steps` steps on 32-channel curves; a development seed, so that no verdict's is spent."""
     from toy_models.arms import Arm, Stack
-    from toy_models.ensemble import beginning, train
+    from toy_models.ensemble import init, train
     from toy_models.mixture import CLASSES
     from toy_models.regimes import REGIMES
 
     regime = REGIMES["trajectories/c32"]
-    law, stack = regime.law(), Stack([Arm("baseline")], [seed])
-    weights = beginning(regime.network, [seed], arms=1)
+    law, stack = regime.distribution(), Stack([Arm("baseline")], [seed])
+    weights = init(regime.network, [seed], arms=1)
     for step in train(regime.network, law, stack, weights, regime.recipes["adamw"], steps):
         last = step
     trained = {name: weight.detach() for name, weight in last.weights.items()}

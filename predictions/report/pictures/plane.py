@@ -9,7 +9,7 @@ import torch
 from predictions.report import svg
 from predictions.report.pictures import Picture
 from predictions.report.theme import ARMS, INK, arm_colours
-from toy_models.densities import LAWS
+from toy_models.densities import DISTRIBUTIONS
 from toy_models.mixture import Mixture
 
 EXACT = "exact"  # draws of the law itself, beside the arms
@@ -26,7 +26,7 @@ def samples(rows: pd.DataFrame, name: str) -> Picture | None:
     arms = [arm for arm in (*ARMS, EXACT) if arm in found] + sorted(found - {*ARMS, EXACT})
     columns = min(3, len(arms))
     lines = math.ceil(len(arms) / columns)
-    law = LAWS.get(rows["regime"].iloc[0].rpartition("/")[2])
+    law = DISTRIBUTIONS.get(rows["regime"].iloc[0].rpartition("/")[2])
     if law is not None:
         places, density, level = region(law())
     with svg.style():

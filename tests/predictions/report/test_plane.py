@@ -7,12 +7,12 @@ import torch
 
 from eisbach.seeds import torch_generator
 from predictions.report.pictures import plane
-from toy_models.densities import LAWS
+from toy_models.densities import DISTRIBUTIONS
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_the_region_holds_its_share_of_the_laws_own_draws(name):
-    law = LAWS[name]()
+    law = DISTRIBUTIONS[name]()
     places, density, level = plane.region(law)
     drawn = law.sample(4000, torch_generator(1000, "region"))[0]
     inside = law.log_density(drawn, torch.zeros(len(drawn))).exp() >= level
