@@ -90,9 +90,7 @@ def check(settings: Toys) -> None:
     for key in ("seeds", "regimes", "arms"):
         given = getattr(settings, key)
         if not given or len(set(given)) < len(given):
-            raise UserError(
-                f"toys.{key} in params.yaml is empty or names one twice: {given}; give at least one, each once"
-            )
+            raise UserError(f"toys.{key} in params.yaml is {given}; give at least one entry and no duplicates")
     for key, least in (("block", 1), ("samples", 2), ("heldout", 2)):
         if getattr(settings, key) < least:
             raise UserError(f"toys.{key} is {getattr(settings, key)} in params.yaml; give at least {least}")
