@@ -65,18 +65,18 @@ def toys(samples: int = 16, seed: int = 1000, steps: int = 150) -> System:
     """A baseline trained for `steps` steps on 32-channel curves, with a seed that no verdict uses."""
     from eisbach.arms import Arm
     from toy_models.arms import Stack
-    from toy_models.ensemble import beginning, train
+    from toy_models.ensemble import init, train
     from toy_models.mixture import CLASSES
     from toy_models.regimes import REGIMES
 
     regime = REGIMES["trajectories/c32"]
-    law, stack = regime.law(), Stack([Arm("baseline")], [seed])
-    weights = beginning(regime.network, [seed], arms=1)
-    for step in train(regime.network, law, stack, weights, regime.recipes["adamw"], steps):
+    distribution, stack = regime.distribution(), Stack([Arm("baseline")], [seed])
+    weights = init(regime.network, [seed], arms=1)
+    for step in train(regime.network, distribution, stack, weights, regime.recipes["adamw"], steps):
         last = step
     trained = {name: weight.detach() for name, weight in last.weights.items()}
-    clean, component = law.sample(samples, torch_generator(seed, "toy system"))
-    labels = law.classes[component]
+    clean, component = distribution.sample(samples, torch_generator(seed, "toy system"))
+    labels = distribution.classes[component]
 
     def velocity(noisy: Tensor, t: Tensor, rows: Tensor) -> Tensor:
         return regime.network(trained, noisy[None], t[None], labels[rows][None])[0]

@@ -1,1 +1,1 @@
-"""Models whose truth is known in closed form."""
+"""Small models trained on distributions whose density, velocity and Bayes loss are known in closed form."""

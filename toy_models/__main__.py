@@ -1,5 +1,9 @@
-"""`python -m toy_models`: the stage `toys`. Units run in parallel and are kept when done: a killed stage goes on."""
+"""Run the stage `toys`: train and measure all arms on the toy regimes of params.yaml, write artifacts/toys/*.parquet.
 
+Units (a regime and a block of seeds) run in parallel. Finished units are kept, so a killed stage resumes.
+"""
+
+import argparse
 from pathlib import Path
 
 from eisbach.pipeline.command import run
@@ -8,6 +12,8 @@ STATE = Path(".cache/toys")  # finished units, outside the stage's outputs, whic
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m toy_models", description=__doc__).parse_args()
+
     import multiprocessing
     import os
     import shutil
@@ -17,6 +23,7 @@ def main() -> None:
     import pandas as pd
 
     from eisbach.pipeline import paths, tables
+    from eisbach.pipeline.outcomes import joined
     from eisbach.pipeline.params import load
     from eisbach.pipeline.progress import track
     from toy_models import outcomes, units
@@ -28,25 +35,26 @@ def main() -> None:
     work = [(name, block) for name in settings.regimes for block in ([settings.seeds] if name == ANALYTIC else blocks)]
     folders = [STATE / units.digest(*unit, settings) for unit in work]
     missing = [(folder, *unit) for folder, unit in zip(folders, work, strict=True) if not folder.exists()]
-    missing.reverse()  # the longest come last in the list of regimes: begin with them
-    os.environ.update(units.MEMORY)  # read by a process as it starts: the units' own, not this one
+    missing.reverse()  # start with the longest units: they are last in the list of regimes
+    os.environ.update(units.MEMORY)  # for the worker processes, which read it when they start
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), context, units.single_threaded) as pool:
-        running = [pool.submit(units.work, *unit, settings) for unit in missing]
+        running = [pool.submit(units.run_unit, *unit, settings) for unit in missing]
         try:
             for done in track(as_completed(running), "toys", len(running)):
                 done.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # or a fault would be told only after all other units are done
+            pool.shutdown(cancel_futures=True)  # otherwise the error would wait for all other units
             raise
     for table, columns in outcomes.TABLES.items():
         files = [folder / f"{table}.parquet" for folder in folders]
         parts = [pd.read_parquet(file) for file in files if file.exists()]
         rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-        tables.write(paths.TOYS / f"{table}.parquet", rows)
         if table == "outcomes":
-            for sentence in outcomes.divergences(rows):
-                print(sentence, file=sys.stderr)
+            rows = joined([rows])
+            for message in outcomes.divergence_messages(rows):
+                print(message, file=sys.stderr)
+        tables.write(paths.TOYS / f"{table}.parquet", rows)
     shutil.rmtree(STATE)
 
 

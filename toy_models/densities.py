@@ -1,8 +1,8 @@
-"""Four laws in the plane, as mixtures of small round Gaussians: one channel, the two coordinates are the positions.
+"""Four distributions in the plane: mixtures of small round Gaussians; C = 1, the T = 2 positions are the coordinates.
 
-The belief of an output (v_1, v_2) is a softmax over the two squares, so what lies near an axis has contrast and what
-lies near a diagonal is flat. The classes follow: a component is of class contrast where the squares of its mean's
-coordinates differ by more than the median component's. Every law has mean 0 and mean square 1 over the coordinates.
+The belief of an output (v_1, v_2) is a softmax over the two squares, so points near an axis have contrast and points
+near a diagonal are flat. The classes follow: a component is of class contrast where the squares of its mean's
+coordinates differ by more than the median component's. Every distribution has mean 0 and mean square 1.
 """
 
 import math
@@ -16,7 +16,7 @@ from toy_models.mixture import Mixture, isotropic
 def eight_gaussians() -> Mixture:
     """Eight modes on a circle: four on the axes (contrast), four on the diagonals (flat)."""
     angle = torch.arange(8, dtype=torch.float64) * math.pi / 4
-    return _law(_polar(torch.ones(8), angle), 0.1, torch.arange(8))
+    return _standardised(_polar(torch.ones(8), angle), 0.1, torch.arange(8))
 
 
 def two_moons(count: int = 24) -> Mixture:
@@ -24,7 +24,7 @@ def two_moons(count: int = 24) -> Mixture:
     angle = torch.linspace(0, math.pi, count, dtype=torch.float64)
     upper = _polar(torch.ones(count), angle)
     lower = torch.tensor([1.0, 0.5]) - upper
-    return _law(torch.cat([upper, lower]), 0.08, torch.arange(2).repeat_interleave(count))
+    return _standardised(torch.cat([upper, lower]), 0.08, torch.arange(2).repeat_interleave(count))
 
 
 def checkerboard(side: int = 4) -> Mixture:
@@ -33,17 +33,17 @@ def checkerboard(side: int = 4) -> Mixture:
     offsets = torch.cartesian_prod(inside, inside)
     corners = torch.tensor([(i - 2.0, j - 2.0) for i in range(4) for j in range(4) if (i + j) % 2 == 0])
     points = (corners[:, None] + offsets).flatten(0, 1)
-    return _law(points, 0.5 / side, torch.arange(8).repeat_interleave(side**2))
+    return _standardised(points, 0.5 / side, torch.arange(8).repeat_interleave(side**2))
 
 
 def spirals(count: int = 40, turns: float = 1.25) -> Mixture:
-    """Two spiral arms, each the other turned by half a circle, `count` components each; an arm is a mode."""
-    along = torch.linspace(0.2, 1, count, dtype=torch.float64).sqrt()  # evenly spaced along the arm
-    arm = _polar(along, 2 * math.pi * turns * along)
-    return _law(torch.cat([arm, -arm]), 0.05, torch.arange(2).repeat_interleave(count))
+    """Two spiral arms, half a circle apart, `count` components each; a spiral arm is a mode."""
+    along = torch.linspace(0.2, 1, count, dtype=torch.float64).sqrt()  # evenly spaced along the spiral
+    spiral = _polar(along, 2 * math.pi * turns * along)
+    return _standardised(torch.cat([spiral, -spiral]), 0.05, torch.arange(2).repeat_interleave(count))
 
 
-LAWS = {
+DISTRIBUTIONS = {
     "eight_gaussians": eight_gaussians,
     "two_moons": two_moons,
     "checkerboard": checkerboard,
@@ -55,8 +55,8 @@ def _polar(radius: Tensor, angle: Tensor) -> Tensor:
     return radius.unsqueeze(1) * torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
-def _law(points: Tensor, deviation: float, modes: Tensor) -> Mixture:
-    """Points `[K, 2]`, centred and scaled with their deviation to mean square 1; classes by the median contrast."""
+def _standardised(points: Tensor, deviation: float, modes: Tensor) -> Mixture:
+    """A mixture at `points` `[K, 2]`, centred and scaled to mean square 1; the classes split at the median contrast."""
     points = points.double() - points.double().mean(0)
     scale = (points.square().mean() + deviation**2).rsqrt()
     points = points * scale

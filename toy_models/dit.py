@@ -1,7 +1,8 @@
-"""A tiny diffusion transformer for many models at once: attention over positions, adaptive norms told t and the label.
+"""A tiny diffusion transformer for many models at once: attention over positions, adaptive norms.
 
-The blocks are those of DiT with adaLN-Zero (arXiv 2212.09748): a position is a token of C channels; shift, scale and
-gate of every norm are read off t and the label; the gates begin at 0. Shapes and calling as in `toy_models.networks`.
+The blocks are those of DiT with adaLN-Zero (arXiv 2212.09748). A position is a token of C channels. Shift, scale and
+gate of every norm are linear functions of an embedding of t and the label; the gates start at 0. Shapes and call are
+those of `toy_models.networks`.
 """
 
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm, scaled_dot_product_attention, silu
 
-from toy_models.networks import CONDITION, Weights, condition, corrected, every, layer
+from toy_models.networks import CONDITION, Weights, condition, corrected, layer, repeat_for_arms
+
+EMBED = "told"  # layer that embeds t and the label; the name is part of the seed of its adapters' initial values
 
 
 @dataclass(frozen=True)
 class Dit:
-    """`depth` blocks of attention and an MLP twice as wide, over tokens of `width`, a multiple of 2 `heads`."""
+    """`depth` blocks of attention and an MLP of twice the width. `width` must be a multiple of 2 `heads`."""
 
     channels: int
     positions: int
@@ -26,7 +29,7 @@ class Dit:
     def sizes(self) -> dict[str, tuple[int, int]]:
         """(in, out) of every layer, in order."""
         width = self.width
-        sizes = {"first": (self.channels, width), "told": (CONDITION, width)}
+        sizes = {"first": (self.channels, width), EMBED: (CONDITION, width)}
         for block in range(self.depth):
             sizes |= {
                 f"modulation{block}": (width, 6 * width),
@@ -37,24 +40,27 @@ class Dit:
             }
         return {**sizes, "modulation": (width, 2 * width), "last": (width, self.channels)}
 
-    def begins_at_zero(self, name: str) -> bool:
+    def zero_init(self, name: str) -> bool:
         return name == "last" or name.startswith("modulation")
 
     def has_bias(self, name: str) -> bool:
-        """None for keys: softmax ignores it, so its gradient is rounding, and AdamW takes whole steps of that."""
+        """False for queries, keys and values.
+
+        Softmax ignores a key's bias, so its gradient is rounding error, from which AdamW makes full-size steps.
+        """
         return not name.startswith("qkv")
 
     def __call__(self, weights: Weights, noisy: Tensor, t: Tensor, label: Tensor) -> Tensor:
         models = len(weights["first.weight"])
-        tokens = every(noisy.mT, models)
-        hidden = _tokens(weights, "first", tokens) + places(self.positions, self.width)  # [M, B, T, width]
-        told = silu(layer(weights, "told", every(condition(t, label), models)))  # [M, B, width]
+        tokens = repeat_for_arms(noisy.mT, models)
+        hidden = _tokens(weights, "first", tokens) + position_features(self.positions, self.width)  # [M, B, T, width]
+        embedding = silu(layer(weights, EMBED, repeat_for_arms(condition(t, label), models)))  # [M, B, width]
         for block in range(self.depth):
-            parts = layer(weights, f"modulation{block}", told).unsqueeze(2).chunk(6, dim=3)
+            parts = layer(weights, f"modulation{block}", embedding).unsqueeze(2).chunk(6, dim=3)
             hidden = hidden + parts[2] * self._attention(weights, block, _modulated(hidden, *parts[:2]))
             up = silu(_tokens(weights, f"up{block}", _modulated(hidden, *parts[3:5])))
             hidden = hidden + parts[5] * _tokens(weights, f"down{block}", up)
-        shift, scale = layer(weights, "modulation", told).unsqueeze(2).chunk(2, dim=3)
+        shift, scale = layer(weights, "modulation", embedding).unsqueeze(2).chunk(2, dim=3)
         return corrected(noisy, t, _tokens(weights, "last", _modulated(hidden, shift, scale)).mT)
 
     def _attention(self, weights: Weights, block: int, hidden: Tensor) -> Tensor:
@@ -64,15 +70,15 @@ class Dit:
         return _tokens(weights, f"out{block}", mixed.unflatten(0, hidden.shape[:2]))
 
 
-def places(positions: int, width: int) -> Tensor:
-    """Sines and cosines of the position, `[T, width]`, wavelengths from 2 T down in octaves."""
+def position_features(positions: int, width: int) -> Tensor:
+    """Sines and cosines of the position, `[T, width]`: wavelengths 2 T, T, T / 2, ..."""
     position = (torch.arange(positions) + 0.5) / positions
     angle = torch.pi * position.unsqueeze(1) * 2.0 ** torch.arange(width // 2)
     return torch.cat([angle.cos(), angle.sin()], dim=1)
 
 
 def _tokens(weights: Weights, name: str, tokens: Tensor) -> Tensor:
-    """A layer on `[M, B, T, in]`."""
+    """The linear layer `name` on tokens: `[M, B, T, in]` -> `[M, B, T, out]`."""
     return layer(weights, name, tokens.flatten(1, 2)).unflatten(1, tokens.shape[1:3])
 
 

@@ -1,13 +1,14 @@
-"""Gaussian mixtures in the shape [C, T] with classes: exact density, score, velocity and Bayes loss of their flow.
+"""Gaussian mixtures of shape [C, T] with classes: exact density, score, velocity and Bayes loss of the flow to noise.
 
-Component k has mean `[C, T]` and one covariance over time, shared by its channels, kept as its eigenvectors and
-eigenvalues. With x_t = (1 - t) x + t n and s^2 = (1 - t)^2 lam + t^2 along an eigenvector, given the component:
+Component k has a mean `[C, T]` and one covariance over time, shared by its channels and stored as eigenvectors and
+eigenvalues. With x_t = (1 - t) x + t n, mean m, eigenvalue lam and s^2 = (1 - t)^2 lam + t^2, the component has along
+that eigenvector
 
     E[v | x_t] = (t - (1 - t) lam) / s^2 * (x_t - (1 - t) m) - m,     Var[v | x_t] = lam / s^2,     v = n - x
 
-Components are weighed by their responsibilities at x_t. Everything is float64 inside and finite for t in [0, 1] where
-lam > 0, at t > 0 where lam = 0. Shapes: `noisy` and velocities `[B, C, T]`, `t` and `label` `[B]`. A label is the
-index of a class, or `NULL` for the whole law; without labels all samples are of the whole law.
+and the mixture averages its components with their responsibilities at x_t. All computations are in float64; results
+are finite for t in [0, 1] where lam > 0, and for t > 0 where lam = 0. Shapes: `noisy` and velocities `[B, C, T]`, `t`
+and `label` `[B]`. A label is the index of a class, or `NULL` for all classes; no labels means `NULL` for every sample.
 """
 
 from collections.abc import Sequence
@@ -18,12 +19,12 @@ import torch
 from torch import Generator, Tensor
 
 CLASSES = ("flat", "contrast")
-NULL = len(CLASSES)  # the label that was dropped
+NULL = len(CLASSES)  # a dropped label
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """A law with known truth. `classes` and `modes` `[K]` name each component's class and mode by index."""
+    """A distribution with exact flow. `classes` and `modes` hold the class and the mode of each component."""
 
     weights: Tensor  # [K], positive, sums to 1
     means: Tensor  # [K, C, T]
@@ -38,15 +39,15 @@ class Mixture:
         return tuple(self.means.shape[1:])
 
     def class_mass(self) -> Tensor:
-        """The exact share of every class, `[2]`."""
+        """The probability of every class, `[2]`."""
         return torch.zeros(len(CLASSES), dtype=torch.float64).index_add_(0, self.classes, self.weights)
 
     def mode_mass(self) -> Tensor:
-        """The exact share of every mode, `[modes]`."""
+        """The probability of every mode, `[modes]`."""
         return torch.zeros(int(self.modes.max()) + 1, dtype=torch.float64).index_add_(0, self.modes, self.weights)
 
     def sample(self, count: int, generator: Generator, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """`count` exact draws `[count, C, T]`, float64, and their components `[count]`; of the classes in `label`."""
+        """`count` exact draws `[count, C, T]`, float64, of the classes in `label`; and their components `[count]`."""
         component = torch.multinomial(
             self._prior(label, count).exp(), 1, replacement=True, generator=generator
         ).squeeze(1)
@@ -63,7 +64,7 @@ class Mixture:
         return torch.softmax(self._log_joint(noisy, t, label)[0], dim=1)
 
     def velocity(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """E[v | x_t], `[B, C, T]`: the minimiser of the loss, and of any loss with a detached weight of (x_t, t)."""
+        """E[v | x_t], `[B, C, T]`: the minimiser of the loss, also under any detached weight of (x_t, t)."""
         return self.moments(noisy, t, label)[0]
 
     def score(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
@@ -71,12 +72,12 @@ class Mixture:
         t = t.double().view(-1, 1, 1)
         return -(noisy.double() + (1 - t) * self.velocity(noisy, t.flatten(), label)) / t
 
-    def conditional_loss(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """Var[v | x_t], mean over channels and positions, `[B]`: the loss no model can beat at x_t."""
+    def conditional_variance(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """Var[v | x_t], mean over channels and positions, `[B]`: the Bayes loss at x_t, which no model can beat."""
         return self.moments(noisy, t, label)[1]
 
     def moments(self, noisy: Tensor, t: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """E[v | x_t] and the mean of Var[v | x_t], by the law of total variance over the components."""
+        """E[v | x_t] `[B, C, T]` and the mean of Var[v | x_t] `[B]`, by the law of total variance over components."""
         joint, centred, spread = self._log_joint(noisy, t, label)
         shares = torch.softmax(joint, dim=1)
         t = t.double().view(-1, 1, 1, 1)
@@ -92,7 +93,7 @@ class Mixture:
         return self.means @ self.basis
 
     def _prior(self, label: Tensor | None, count: int) -> Tensor:
-        """Log probability of every component, `[count, K]`, -inf outside the label's class."""
+        """Log prior probability of every component, `[count, K]`; -inf outside the label's class."""
         log_weights = self.weights.log().expand(count, -1)
         if label is None:
             return log_weights
@@ -100,7 +101,9 @@ class Mixture:
         return torch.log_softmax(log_weights.masked_fill(outside, -torch.inf), dim=1)
 
     def _log_joint(self, noisy: Tensor, t: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """log P(component) p_t(x_t | component) `[B, K]`; the centred x_t in every basis `[B, K, C, T]`; s^2."""
+        """log P(component) p_t(x_t | component) `[B, K]`; x_t minus its mean, in each component's eigenbasis,
+        `[B, K, C, T]`; s^2 `[B, K, 1, T]`.
+        """
         t = t.double().view(-1, 1, 1, 1)
         variances = self.variances[:, None]  # [K, 1, T]
         spread = (1 - t).square() * variances + t.square()  # [B, K, 1, T]
@@ -113,7 +116,7 @@ class Mixture:
 
 
 def isotropic(points: Tensor, deviation: float, classes: Tensor, modes: Tensor) -> Mixture:
-    """Equal, round components at `points` `[K, C, T]`."""
+    """Round components of equal mass and standard deviation `deviation` at `points` `[K, C, T]`."""
     count, _, positions = points.shape
     return Mixture(
         torch.full((count,), 1 / count, dtype=torch.float64),
@@ -125,8 +128,8 @@ def isotropic(points: Tensor, deviation: float, classes: Tensor, modes: Tensor) 
     )
 
 
-def centred(weights: Sequence[float], covariances: Tensor, channels: int, classes: Tensor, modes: Tensor) -> Mixture:
-    """Components of mean zero with `covariances` `[K, T, T]` over time, every channel an independent draw."""
+def zero_mean(weights: Sequence[float], covariances: Tensor, channels: int, classes: Tensor, modes: Tensor) -> Mixture:
+    """Components of mean 0, covariances `[K, T, T]` over time and independent channels; `weights` are normalised."""
     variances, basis = torch.linalg.eigh(covariances.double())
     means = torch.zeros(len(basis), channels, basis.shape[-1], dtype=torch.float64)
     weights = torch.tensor(weights, dtype=torch.float64)

@@ -1,7 +1,7 @@
-"""The regimes by name: a law, a network, a recipe and two lengths; sizes were chosen on seeds 1000 and above.
+"""The regimes by name: a distribution, a network, a recipe and two lengths. Sizes were chosen on seeds 1000 and above.
 
-Of every run two results are kept: after `short` steps, on the way, and after `converged` ones, where the excess risk
-is a stated share of the Bayes loss (docs/toys.md). The two are the same run.
+Every run is measured twice: after `short` steps and after `converged` steps, where the excess risk is a stated share of
+the Bayes loss (docs/toys.md). The short run is the beginning of the converged one.
 """
 
 from collections.abc import Callable
@@ -21,46 +21,45 @@ ANALYTIC = "analytic"
 
 @dataclass(frozen=True)
 class Regime:
-    law: Callable[[], Mixture]
+    distribution: Callable[[], Mixture]
     network: Network
-    recipes: dict[str, Recipe]  # by optimizer: adamw, and sgd where it is trained too
-    short: int
-    converged: int
-    base: Callable[[], Mixture] | None = None  # the law on which the bases of adapters are trained, where there are any
-    arms: tuple[str, ...] | None = None  # those trained, at one lambda; None: all of the settings
+    recipes: dict[str, Recipe]  # by optimizer: "adamw", and "sgd" where it is used
+    short: int  # steps
+    converged: int  # steps
+    base: Callable[[], Mixture] | None = None  # distribution that the adapters' bases are trained on; None: no adapters
+    arms: tuple[str, ...] | None = None  # the arms trained, at one lambda; None: all arms of the settings
 
 
-SGD_CLIP = 10.0  # above 99 in 100 of the baseline's gradients on `c2`, and all in the other regimes
+SGD_CLIP = 10.0  # above 99 % of the norms of the baseline's gradients on `c2`, and above all in the other regimes
 
 
-def plane(law: Callable[[], Mixture]) -> Regime:
+def plane(distribution: Callable[[], Mixture]) -> Regime:
     recipes = {"adamw": Recipe("adamw", 4e-3), "sgd": Recipe("sgd", 3e-2, clip=SGD_CLIP)}
-    return Regime(law, Mlp(1, 2, width=48), recipes, short=100, converged=1600)
+    return Regime(distribution, Mlp(1, 2, width=48), recipes, short=100, converged=1600)
 
 
 def curves(channels: int) -> Regime:
     recipes = {"adamw": Recipe("adamw", 4e-3, batch=32), "sgd": Recipe("sgd", 5e-3, batch=32, clip=SGD_CLIP)}
     network = Mixer(channels, 16, width=48)
-    base = wide if channels == 2 else None
+    base = wide_bursts if channels == 2 else None
     return Regime(lambda: trajectories.curves(channels), network, recipes, short=100, converged=2000, base=base)
 
 
-def wide() -> Mixture:
-    """The law of the bases of adapters: wider bursts at other places."""
+def wide_bursts() -> Mixture:
+    """The distribution on which the adapters' bases are trained: wider bursts at other positions."""
     return trajectories.curves(2, centres=(0.3, 0.7), width=0.6)
 
 
 def transformer() -> Regime:
-    """Two-channel curves by a tiny DiT, for what hangs on adapters: the gate's arms in full, then LoRA and DoRA."""
+    """Two-channel curves and a tiny DiT, for the claims about adapters: the gate's arms in full, then LoRA and DoRA."""
     recipes = {"adamw": Recipe("adamw", 5e-3, batch=8, average=0.995)}
     gate = ("baseline", "barrier", "constant", "oracle")
-    return Regime(
-        lambda: trajectories.curves(2), Dit(2, 16, width=16, depth=1), recipes, 400, 1600, base=wide, arms=gate
-    )
+    network = Dit(2, 16, width=16, depth=1)
+    return Regime(lambda: trajectories.curves(2), network, recipes, 400, 1600, base=wide_bursts, arms=gate)
 
 
 REGIMES = {
-    **{f"densities/{name}": plane(law) for name, law in densities.LAWS.items()},
+    **{f"densities/{name}": plane(distribution) for name, distribution in densities.DISTRIBUTIONS.items()},
     **{f"trajectories/c{channels}": curves(channels) for channels in (2, 32)},
     "trajectories/dit": transformer(),
 }
@@ -91,9 +90,7 @@ def check(settings: Toys) -> None:
     for key in ("seeds", "regimes", "arms"):
         given = getattr(settings, key)
         if not given or len(set(given)) < len(given):
-            raise UserError(
-                f"toys.{key} in params.yaml is empty or names one twice: {given}; give at least one, each once"
-            )
+            raise UserError(f"toys.{key} in params.yaml is {given}; give at least one entry and no duplicates")
     for key, least in (("block", 1), ("samples", 2), ("heldout", 2)):
         if getattr(settings, key) < least:
             raise UserError(f"toys.{key} is {getattr(settings, key)} in params.yaml; give at least {least}")

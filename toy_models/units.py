@@ -1,4 +1,4 @@
-"""A unit of the stage `toys`: one regime and one block of seeds, kept in a folder of its own when done."""
+"""A unit of the stage `toys`: one regime and one block of seeds. The tables of a finished unit are kept in a folder."""
 
 import hashlib
 import json
@@ -11,36 +11,33 @@ from eisbach.pipeline.params import Toys
 from toy_models import experiment, ideal
 from toy_models.regimes import ANALYTIC
 
-CODE = (
-    "arms.py",
-    "barrier.py",
-    "flow.py",
-    "objective.py",
-    "seeds.py",
-    "weighting",
-)  # of eisbach
-# For glibc, which reads it as a process starts: to keep the memory that a step frees, as the next asks for it again.
-# Mapping it anew took a seventh of a unit's time. Elsewhere these names mean nothing.
+# Code in eisbach/ on which a unit's tables depend, besides all of toy_models/.
+CODE = ("arms.py", "barrier.py", "flow.py", "objective.py", "pipeline/outcomes.py", "seeds.py", "weighting")
+# Settings for glibc, read when a process starts: keep the memory that a training step frees, as the next step needs it
+# again. Mapping it anew took a seventh of a unit's time. On other systems the variables have no effect.
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
 
 
 def single_threaded() -> None:
-    """Units run side by side, a core each; and a sum's order must not depend on how many cores there are."""
+    """Use one thread: units run in parallel, one per core, and the order of sums must not depend on the cores."""
     torch.set_num_threads(1)
 
 
-def work(folder: Path, name: str, seeds: list[int], settings: Toys) -> None:
-    """Run a unit and write its tables, all of them or none."""
-    found = ideal.analytic(seeds, settings) if name == ANALYTIC else experiment.run(name, seeds, settings)
+def run_unit(folder: Path, name: str, seeds: list[int], settings: Toys) -> None:
+    """Run a unit and write its tables into `folder`: all of them or none."""
+    tables = ideal.analytic(seeds, settings) if name == ANALYTIC else experiment.run(name, seeds, settings)
     with replacing(folder) as temporary:
         temporary.mkdir()
-        for table, rows in found.items():
+        for table, rows in tables.items():
             if len(rows):
                 rows.to_parquet(temporary / f"{table}.parquet", index=False)
 
 
 def digest(name: str, seeds: list[int], settings: Toys) -> str:
-    """A name for a unit's result: it changes with the unit, its settings and the code, not with the other seeds."""
+    """A name for a unit's results, 20 hex digits of a hash of the unit, its settings and the code.
+
+    It does not depend on the other seeds and, except for the closed-form regime, on the other regimes.
+    """
     root = Path(__file__).parent
     code = sorted(root.glob("*.py"))
     for path in (root.parent / "eisbach" / name for name in CODE):

@@ -1,1 +1,1 @@
-"""Speed and agreement of the toys' stacks."""
+"""Speed of the toys' stacks, and their agreement with models trained alone."""

@@ -1,13 +1,14 @@
-"""How much faster 64 models train as one tensor program than one after the other, and how far the two differ.
+"""Compare training 64 models as one tensor program with training them one after the other.
 
-`python -m benchmarks.toys` from the project's root: both ways in one process on one thread, back to back, so that
-their ratio does not hang on how busy the machine is. Times are CPU seconds. The loop trains the same models by the
-same code, a stack of one each. `calls` is that loop with models as narrow as they go, on one channel, one
-sample a batch: what calling costs where there is nothing to compute. The `rest` of the loop is arithmetic, which the
-stack does as well: where it is more than a tenth of the loop, a ratio of ten asks for faster arithmetic, not for fewer
-calls. The last column is the largest difference of any weight after the steps.
+Both run in one process on one thread, back to back, so that their ratio depends little on the load of the machine.
+Times are CPU seconds of 20 steps. The columns: `stack`, all models in one program; `loop`, the same models by the same
+code, a stack of one each; `calls`, the loop with the smallest networks, one channel and a batch of one: the cost of the
+calls alone; `rest`, loop minus calls: the loop's arithmetic. The stack has to do that arithmetic too: where it is more
+than a tenth of the loop, a ratio of ten would need faster arithmetic, not fewer calls. `largest difference` is that of
+any weight after the steps.
 """
 
+import argparse
 import os
 import sys
 import time
@@ -16,7 +17,7 @@ from dataclasses import replace
 from eisbach.arms import Arm
 from toy_models import trajectories, units
 from toy_models.arms import Stack
-from toy_models.ensemble import beginning, train
+from toy_models.ensemble import init, train
 from toy_models.regimes import REGIMES, Regime
 
 SEEDS = list(range(1000, 1008))
@@ -25,10 +26,10 @@ STEPS = 20
 
 
 def trained(regime: Regime, arms: list[Arm], seeds: list[int]) -> tuple[dict, float]:
-    """Weights after `STEPS` steps and the CPU seconds that they took, the first step left out."""
+    """Weights after `STEPS` + 1 steps, and the CPU seconds of all steps but the first."""
     stack = Stack(arms, seeds)
-    weights = beginning(regime.network, seeds, len(arms))
-    steps = train(regime.network, regime.law(), stack, weights, regime.recipes["adamw"], STEPS + 1)
+    weights = init(regime.network, seeds, len(arms))
+    steps = train(regime.network, regime.distribution(), stack, weights, regime.recipes["adamw"], STEPS + 1)
     next(steps)
     start = time.process_time()
     for _ in steps:
@@ -37,21 +38,23 @@ def trained(regime: Regime, arms: list[Arm], seeds: list[int]) -> tuple[dict, fl
 
 
 def smallest(regime: Regime) -> Regime:
-    """The regime with next to no arithmetic: one channel, width 1 (2 where heads halve it), batch 1."""
+    """The regime with almost no arithmetic: one channel, batch 1, width 1, or 2 where the network has heads."""
     narrow = 2 if hasattr(regime.network, "heads") else 1
     network = replace(regime.network, channels=1, width=narrow)
-    law = regime.law if regime.network.channels == 1 else lambda: trajectories.curves(1)
-    return replace(regime, law=law, network=network, recipes={"adamw": replace(regime.recipes["adamw"], batch=1)})
+    one_channel = regime.distribution if regime.network.channels == 1 else lambda: trajectories.curves(1)
+    recipes = {"adamw": replace(regime.recipes["adamw"], batch=1)}
+    return replace(regime, distribution=one_channel, network=network, recipes=recipes)
 
 
 def main() -> None:
-    if not units.MEMORY.items() <= os.environ.items():  # as the stage's units start
+    argparse.ArgumentParser(prog="python -m benchmarks.toys", description=__doc__).parse_args()
+    if not units.MEMORY.items() <= os.environ.items():  # start again with the memory settings of the stage's units
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.toys"], {**os.environ, **units.MEMORY})
     units.single_threaded()
     print("regime                     stack s   loop s   ratio  calls s   rest s   largest difference")
     for name in ("densities/eight_gaussians", "trajectories/c2", "trajectories/c32", "trajectories/dit"):
         regime = REGIMES[name]
-        together, alone, calls, difference = 0.0, 0.0, 0.0, 0.0
+        alone, calls, difference = 0.0, 0.0, 0.0
         weights, together = trained(regime, ARMS, SEEDS)
         for row, arm in enumerate(ARMS):
             for column, seed in enumerate(SEEDS):

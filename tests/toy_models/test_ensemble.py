@@ -1,4 +1,4 @@
-"""A stack is its models side by side: equal to each trained alone, paired over arms, and by the method's own arms."""
+"""A stack trains like its models alone, its arms are paired, and its factors are those of `eisbach.weighting`."""
 
 import pytest
 import torch
@@ -11,8 +11,8 @@ from eisbach.weighting import followers
 from toy_models import densities, gradients, trajectories
 from toy_models.arms import Stack, weighting_of
 from toy_models.dit import Dit
-from toy_models.draws import TOGETHER, draws
-from toy_models.ensemble import Recipe, beginning, clip, optimiser, train
+from toy_models.draws import STEPS_PER_BLOCK, draws
+from toy_models.ensemble import Recipe, clip, init, make_optimizer, train
 from toy_models.mixture import NULL
 from toy_models.networks import Mixer, Mlp
 
@@ -24,27 +24,31 @@ FREE += [Arm("attached", 0.5), Arm("min_snr"), Arm("logit_normal"), Arm("edm2")]
 SMALL = Recipe(lr=1e-2, batch=6)
 
 
+def normal(seed, *shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
 def trained(problem, stack, recipe=SMALL, steps=5):
-    """The raw weights and the steps' records, tensors cloned."""
-    network, law = problem
-    weights = beginning(network, stack.seeds, len(stack.arms))
+    """The raw weights after training, and (loss, factor, t) of every step."""
+    network, distribution = problem
+    weights = init(network, stack.seeds, len(stack.arms))
     records = [
         (step.loss.clone(), step.factor.clone(), step.t.clone())
-        for step in train(network, law, stack, weights, recipe, steps)
+        for step in train(network, distribution, stack, weights, recipe, steps)
     ]
     return {name: weight.detach() for name, weight in weights.items()}, records
 
 
-def followed(stack, problem=PLANE, steps=5):
+def calibrated(stack, lam=0.5, problem=PLANE, steps=5):
     """`stack`, its followers calibrated on a barrier run of the same seeds."""
-    _, records = trained(problem, Stack([Arm("barrier", 0.5)], stack.seeds), steps=steps)
-    stack.follow({0.5: torch.stack([factor[0] for _, factor, _ in records])}, torch.stack([t for _, _, t in records]))
+    _, records = trained(problem, Stack([Arm("barrier", lam)], stack.seeds), steps=steps)
+    stack.follow({lam: torch.stack([factor[0] for _, factor, _ in records])}, torch.stack([t for _, _, t in records]))
     return stack
 
 
 @pytest.mark.parametrize("problem", [PLANE, CURVES, TOKENS], ids=["mlp", "mixer", "dit"])
-def test_a_model_alone_is_the_model_in_the_stack(problem):
-    """But for rounding; benchmarks/toys measures the largest difference at the regimes' own widths."""
+def test_a_model_in_a_stack_equals_the_model_trained_alone(problem):
+    """Up to rounding; benchmarks/toys measures the largest difference at the regimes' own widths."""
     seeds = [1000, 1001, 1002]
     together, _ = trained(problem, Stack(FREE, seeds))
     for row, arm in enumerate(FREE):
@@ -53,30 +57,51 @@ def test_a_model_alone_is_the_model_in_the_stack(problem):
             torch.testing.assert_close(weight[0], together[name][row * 3 + 1], rtol=0, atol=1e-6, msg=arm.name)
 
 
-def test_arms_share_draws_and_seeds_do_not_know_each_other():
-    _, law = PLANE
-    both = list(draws(law, [1000, 1001], TOGETHER + 3, 4, 0.5))
-    alone = list(draws(law, [1001], TOGETHER + 1, 4, 0.5))
+def test_the_draws_of_a_seed_depend_neither_on_other_seeds_nor_on_the_number_of_steps():
+    _, distribution = PLANE
+    both = list(draws(distribution, [1000, 1001], STEPS_PER_BLOCK + 3, 4, 0.5))
+    alone = list(draws(distribution, [1001], STEPS_PER_BLOCK + 1, 4, 0.5))
+    assert (len(both), len(alone)) == (STEPS_PER_BLOCK + 3, STEPS_PER_BLOCK + 1)
     for one, two in zip(alone, both, strict=False):
-        assert torch.equal(one.noisy[0], two.noisy[1])
-        assert torch.equal(one.label[0], two.label[1])
+        for field in ("clean", "target", "noisy", "t", "label"):
+            assert torch.equal(getattr(one, field)[0], getattr(two, field)[1])
     assert not torch.equal(both[0].noisy[0], both[0].noisy[1])
-    base = next(iter(draws(law, [1000, 1001], 1, 4, 0.5, purpose="toy base draws")))  # an adapter's are new to it
-    for part in ("clean", "target", "t"):
-        assert not torch.equal(getattr(base, part), getattr(both[0], part))
-    labels = torch.stack([draw.label for draw in both])
+
+
+def test_draws_of_another_purpose_are_other_draws():
+    """The draws on which an adapter is trained are new to its base."""
+    _, distribution = PLANE
+    own = next(iter(draws(distribution, [1000, 1001], 1, 4, 0.5)))
+    other = next(iter(draws(distribution, [1000, 1001], 1, 4, 0.5, purpose="toy base draws")))
+    for field in ("clean", "target", "t"):
+        assert not torch.equal(getattr(own, field), getattr(other, field))
+
+
+def test_labels_are_dropped_at_the_given_rate():
+    _, distribution = PLANE
+    labels = torch.stack([draw.label for draw in draws(distribution, [1000, 1001], 28, 4, 0.5)])
     assert 0.3 < (labels == NULL).float().mean() < 0.7
 
 
-def test_arms_of_a_seed_begin_alike_and_seeds_differ():
-    weights = beginning(PLANE[0], [1000, 1001], 3)["first.weight"]
-    assert torch.equal(weights[0], weights[2])
-    assert torch.equal(weights[1], weights[5])
-    assert not torch.equal(weights[0], weights[1])
+def test_all_arms_of_a_seed_start_from_the_same_weights_and_seeds_differ():
+    for name, weight in init(PLANE[0], [1000, 1001], 3).items():
+        assert torch.equal(weight[:2], weight[2:4]), name
+        assert torch.equal(weight[:2], weight[4:]), name
+    weight = init(PLANE[0], [1000, 1001], 3)["first.weight"]
+    assert not torch.equal(weight[0], weight[1])
 
 
-def test_a_follower_of_lambda_zero_and_the_barrier_of_lambda_zero_are_the_baseline():
+def test_the_barrier_at_lambda_0_is_the_baseline():
     weights, records = trained(PLANE, Stack([Arm("baseline"), Arm("barrier", 0.0)], [1000]))
+    assert all(torch.equal(weight[0], weight[1]) for weight in weights.values())
+    assert all((factor == 1).all() for _, factor, _ in records)
+
+
+@pytest.mark.parametrize("name", followers())
+def test_a_follower_of_the_barrier_at_lambda_0_is_the_baseline(name):
+    weights, records = trained(
+        PLANE, calibrated(Stack([Arm("baseline"), Arm(name, 0.0, follows="barrier")], [1000]), lam=0.0)
+    )
     assert all(torch.equal(weight[0], weight[1]) for weight in weights.values())
     assert all((factor == 1).all() for _, factor, _ in records)
 
@@ -85,87 +110,120 @@ REPLAYING = [Arm(name, 0.5, follows="barrier") for name in followers()]
 
 
 @pytest.mark.parametrize("arm", FREE + REPLAYING, ids=lambda arm: arm.name)
-def test_factors_are_those_of_the_weightings_called_seed_by_seed(arm):
-    network, law = PLANE
+def test_factors_and_penalty_are_those_of_the_weighting_called_for_each_seed(arm):
+    network, distribution = PLANE
     seeds = [1000, 1001]
     stack = Stack([Arm("baseline"), arm], seeds)
     if arm.follows:
-        followed(stack)
-    weights = beginning(network, seeds, 2)
-    weights = {name: weight + 0.1 * torch.randn(weight.shape) for name, weight in weights.items()}
-    for step, draw in enumerate(draws(law, seeds, 2, 6, 0.1)):
+        calibrated(stack)
+    with torch.no_grad():
+        for index, parameter in enumerate(stack.parameters()):  # edm2 starts with factor 1 and penalty 0
+            parameter += 0.1 * normal(index, *parameter.shape)
+    weights = {name: weight + 0.1 * normal(0, *weight.shape) for name, weight in init(network, seeds, 2).items()}
+    for step, draw in enumerate(draws(distribution, seeds, 2, 6, 0.1)):
         output = network(weights, draw.noisy, draw.t, draw.label)
         factors, penalty = stack.factors(output, draw, step)
         total = 0
         for index, seed in enumerate(seeds):
-            mine = stack.weightings[arm][index] if arm.follows or arm.name == "edm2" else weighting_of(arm, seed)
+            stateful = arm.follows or arm.name == "edm2"
+            weighting = stack.weightings[arm][index] if stateful else weighting_of(arm, seed)
             value, telemetry = objective(
-                output[2 + index], draw.target[index], draw.t[index], None, mine, clean=draw.clean[index], step=step
+                *(output[2 + index], draw.target[index], draw.t[index], None, weighting),
+                clean=draw.clean[index],
+                step=step,
             )
             torch.testing.assert_close(factors[1, index].detach(), telemetry["factor"])
             total = total + value
         loss = (output[2:] - draw.target).square().mean((2, 3))
         torch.testing.assert_close((loss * factors[1]).mean(1).sum() + penalty, total)
+        assert (penalty != 0) == (arm.name == "edm2")
 
 
-def test_constant_is_the_baseline_under_adamw_and_a_learning_rate_under_sgd():
-    seeds = [1000, 1001]
-    stack = followed(Stack([Arm("baseline"), Arm("constant", 0.5, follows="barrier")], seeds))
+def test_constant_is_the_baseline_under_adamw():
+    stack = calibrated(Stack([Arm("baseline"), Arm("constant", 0.5, follows="barrier")], [1000, 1001]))
     weights, records = trained(PLANE, stack)
     mean = records[0][1][1, :, 0]
     assert ((mean > 0.5) & (mean < 1)).all()
     for weight in weights.values():
         torch.testing.assert_close(weight[:2], weight[2:], rtol=1e-4, atol=1e-5)
+
+
+def test_constant_is_the_baseline_at_a_lower_learning_rate_under_sgd():
+    seeds = [1000, 1001]
+    stack = calibrated(Stack([Arm("baseline"), Arm("constant", 0.5, follows="barrier")], seeds))
+    constant, records = trained(PLANE, stack, Recipe("sgd", 1e-2, batch=6))
+    mean = records[0][1][1, :, 0]
     for index, seed in enumerate(seeds):
         slow = Recipe("sgd", 1e-2 * float(mean[index]), batch=6)
         expected, _ = trained(PLANE, Stack([Arm("baseline")], [seed]), slow)
-        constant, _ = trained(PLANE, stack, Recipe("sgd", 1e-2, batch=6))
         for name, weight in expected.items():
             torch.testing.assert_close(weight[0], constant[name][2 + index], rtol=1e-4, atol=1e-6)
 
 
-def test_trace_replays_the_mean_of_every_step():
-    stack = followed(Stack([Arm("trace", 0.5, follows="barrier")], [1000]))
+def test_trace_replays_the_barriers_mean_factor_of_every_step():
+    stack = calibrated(Stack([Arm("trace", 0.5, follows="barrier")], [1000]))
     _, barrier = trained(PLANE, Stack([Arm("barrier", 0.5)], [1000]))
     _, trace = trained(PLANE, stack)
     for (_, expected, _), (_, factor, _) in zip(barrier, trace, strict=True):
         torch.testing.assert_close(factor[0, 0], expected[0, 0].mean().expand(6))
 
 
+def adamw_steps(start, gradients_):
+    """`start` after a step of AdamW for each of `gradients_`."""
+    weight = start.clone().requires_grad_()
+    optimizer = make_optimizer(SMALL, [weight], [])
+    for gradient in gradients_:
+        weight.grad = gradient.clone()
+        optimizer.step()
+    return weight.detach()
+
+
+def test_adamw_on_a_stack_is_adamw_on_each_model():
+    start, gradients_ = normal(0, 3, 4, 5), normal(1, 6, 3, 4, 5)
+    alone = torch.stack([adamw_steps(start[model], gradients_[:, model]) for model in range(3)])
+    stacked = adamw_steps(start, gradients_)
+    torch.testing.assert_close(stacked, alone, rtol=0, atol=1e-6)
+    assert ((stacked - start).abs() > 1e-3).any()
+
+
 @given(st.lists(st.floats(-3, 1), min_size=3, max_size=3))
 @settings(max_examples=20, deadline=None)
-def test_adamw_on_a_stack_is_adamw_on_each_and_ignores_the_scale_of_a_loss(exponents):
-    generator = torch.Generator().manual_seed(0)
-    start, gradients_ = torch.randn(3, 4, 5, generator=generator), torch.randn(6, 3, 4, 5, generator=generator)
+def test_a_constant_factor_on_each_models_loss_does_not_change_adamw(exponents):
+    start, gradients_ = normal(0, 3, 4, 5), normal(1, 6, 3, 4, 5)
     scale = 10.0 ** torch.tensor(exponents).view(3, 1, 1)
-    stacked = start.clone().requires_grad_()
-    alone = [row.clone().requires_grad_() for row in start]
-    step = optimiser(SMALL, [stacked], [])
-    steps = [optimiser(SMALL, [row], []) for row in alone]
-    for gradient in gradients_:
-        stacked.grad = gradient * scale
-        step.step()
-        for row, own, mine in zip(alone, steps, gradient, strict=True):
-            row.grad = mine.clone()
-            own.step()
-    torch.testing.assert_close(stacked, torch.stack(alone), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        adamw_steps(start, gradients_ * scale), adamw_steps(start, gradients_), rtol=0, atol=1e-5
+    )
 
 
-def test_per_sample_gradients_of_the_barrier_are_parallel_and_those_of_attached_are_not():
-    network, law = PLANE
+@pytest.fixture(scope="module")
+def cosines():
+    """Gradient cosines of trained models by batch size, `[batches, A, S]`; the arms are barrier and attached."""
+    network, distribution = PLANE
     stack = Stack([Arm("barrier", 1.0), Arm("attached", 1.0)], [1000, 1001])
     weights, _ = trained(PLANE, stack, steps=30)
-    cosines = gradients.cosines(network, law, weights, stack, batch=1, batches=12)
-    assert (cosines[:, 0] > 1 - 1e-5).all()
-    assert cosines[:, 1].min() < 0.99
-    batch = gradients.cosines(network, law, weights, stack, batch=32, batches=4)
-    assert (batch[:, 0] < 1 - 1e-6).all()
+    return {
+        batch: gradients.cosines(network, distribution, weights, stack, batch, batches)
+        for batch, batches in ((1, 12), (32, 4))
+    }
 
 
-def test_equal_arms_on_different_models_have_the_factors_of_their_own_model():
-    law, arms = PLANE[1], [Arm("barrier", 0.5), Arm("inverse", 0.5)] * 2
-    output = torch.randn(len(arms) * 2, 6, *law.shape, generator=torch.Generator().manual_seed(0))
-    draw = next(iter(draws(law, [1000, 1001], 1, 6, dropout=0.0)))
+def test_the_barrier_does_not_turn_the_gradient_of_a_single_sample(cosines):
+    assert (cosines[1][:, 0] > 1 - 1e-5).all()
+
+
+def test_attached_turns_the_gradient_of_a_single_sample(cosines):
+    assert cosines[1][:, 1].min() < 0.99
+
+
+def test_the_barrier_turns_the_gradient_of_a_batch(cosines):
+    assert (cosines[32][:, 0] < 1 - 1e-6).all()
+
+
+def test_factors_of_equal_arms_come_from_their_own_models():
+    distribution, arms = PLANE[1], [Arm("barrier", 0.5), Arm("inverse", 0.5)] * 2
+    output = normal(0, len(arms) * 2, 6, *distribution.shape)
+    draw = next(iter(draws(distribution, [1000, 1001], 1, 6, dropout=0.0)))
     together, _ = Stack(arms, [1000, 1001]).factors(output, draw, 0)
     for row, arm in enumerate(arms):
         alone, _ = Stack([arm], [1000, 1001]).factors(output[2 * row : 2 * row + 2], draw, 0)
@@ -174,29 +232,32 @@ def test_equal_arms_on_different_models_have_the_factors_of_their_own_model():
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_model_whose_loss_is_not_finite_is_lost_and_the_others_do_not_notice(optimizer):
-    network, law = PLANE
+def test_a_model_whose_loss_is_not_finite_is_zeroed_and_the_others_are_unaffected(optimizer):
+    network, distribution = PLANE
     recipe = Recipe(optimizer, 1e-2, batch=6, clip=1.0)
     arms = [Arm("baseline"), Arm("barrier", 0.5), Arm("edm2")]
-    whole, _ = trained(PLANE, Stack(arms, [1000, 1001]), recipe)
-    stack = Stack(arms, [1000, 1001])  # a new one, as edm2 learns
-    weights = beginning(network, stack.seeds, 3)
+    expected, _ = trained(PLANE, Stack(arms, [1000, 1001]), recipe)
+    stack = Stack(arms, [1000, 1001])  # a new one, as edm2 has learnt
+    weights = init(network, stack.seeds, 3)
     weights["last.bias"][3] = torch.nan
-    for step in train(network, law, stack, weights, recipe, 5):
+    steps = 0
+    for step in train(network, distribution, stack, weights, recipe, 5):
         assert step.lost.nonzero().tolist() == [[1, 1]]
+        assert (step.factor[1, 1] == 1).all()
+        steps += 1
+    assert steps == 5
     others = [0, 1, 2, 4, 5]
     for name, weight in weights.items():
         assert (weight[3] == 0).all()
         assert (step.weights[name][3] == 0).all()
-        assert torch.equal(weight[others], whole[name][others])
+        assert torch.equal(weight[others], expected[name][others])
 
 
 @given(st.floats(0.1, 30))
 @settings(max_examples=20, deadline=None)
-def test_clipping_is_torchs_for_each_model(largest):
-    generator = torch.Generator().manual_seed(0)
+def test_each_models_gradient_is_clipped_as_torch_does(largest):
     size = torch.tensor([0.1, 1.0, 10.0]).view(3, 1, 1)
-    gradients_ = [torch.randn(3, *shape, generator=generator) * size for shape in ((4, 5), (1, 5))]
+    gradients_ = [normal(index, 3, *shape) * size for index, shape in enumerate(((4, 5), (1, 5)))]
     expected = []
     for model in range(3):
         alone = [torch.nn.Parameter(torch.zeros(gradient[0].shape)) for gradient in gradients_]
@@ -206,5 +267,5 @@ def test_clipping_is_torchs_for_each_model(largest):
         expected.append([parameter.grad for parameter in alone])
     clip(gradients_, largest)
     for model in range(3):
-        for gradient, mine in zip(gradients_, expected[model], strict=True):
-            torch.testing.assert_close(gradient[model], mine, rtol=1e-4, atol=1e-6)
+        for gradient, of_model in zip(gradients_, expected[model], strict=True):
+            torch.testing.assert_close(gradient[model], of_model, rtol=1e-4, atol=1e-6)

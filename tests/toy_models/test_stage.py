@@ -1,11 +1,5 @@
-"""The stage as a user runs it: the contract of its tables, the same bytes, and going on where it was killed."""
+"""The stage `toys`: its tables, its settings and its units; tests/toy_models/test_process.py runs it as a process."""
 
-import hashlib
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +9,7 @@ import yaml
 
 from eisbach.arms import Arm
 from eisbach.errors import UserError
+from eisbach.pipeline.outcomes import COLUMNS, MODEL, joined
 from eisbach.pipeline.params import Toys
 from toy_models import adapters, experiment, ideal, outcomes, units
 from toy_models.arms import Stack
@@ -22,7 +17,6 @@ from toy_models.ensemble import Recipe, train
 from toy_models.regimes import REGIMES, check
 
 ROOT = Path(__file__).parents[2]
-KEYS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric"]
 TINY = Toys(
     seeds=[1000, 1001],
     regimes=["analytic", "densities/two_moons", "trajectories/c2", "trajectories/dit"],
@@ -33,6 +27,22 @@ TINY = Toys(
     heldout=4,
     block=2,
 )
+CURVE_METRICS = {
+    *("heldout_loss", "heldout_loss/flat", "heldout_loss/contrast"),
+    *("excess_risk", "excess_risk/flat", "excess_risk/contrast", "relative_excess_risk/contrast"),
+    *("excess_risk_share", "excess_risk_share/unconditional", *(f"excess_risk/t0.{tenth}" for tenth in range(10))),
+    *("class_mass/contrast", "modes", "location_entropy", "vendi_gaussian", "sliced_wasserstein"),
+    *("energy_range_db", "hull_area", "participation_ratio", "envelope_correlation", "waveform_diversity"),
+    *("gap/class_mass/contrast", "gap/modes", "gap/location_entropy", "gap/vendi_gaussian", "gap/waveform_diversity"),
+    *("w/t<0.2", "w/t>0.8", "w_spearman_t_pooled", "w_rise_share_t"),
+    *("w_ratio/contrast_flat", "w_ratio_min_bin/contrast_flat", "w_ratio_max_bin/contrast_flat"),
+    *("weight_cv", "effective_sample_share", "entropy_loss_rho/t<0.2", "entropy_loss_rho/t>0.8"),
+    *("gradient_cosine/sample", "gradient_cosine/batch", "diverged"),
+}
+CURVES_ONLY = {
+    *("energy_range_db", "hull_area", "participation_ratio"),
+    *("envelope_correlation", "waveform_diversity", "gap/waveform_diversity"),
+}
 
 
 @pytest.fixture(scope="session")
@@ -41,105 +51,137 @@ def tables():
     parts += [experiment.run(name, TINY.seeds, TINY) for name in TINY.regimes[1:]]
     return {
         table: pd.concat([part[table] for part in parts if table in part], ignore_index=True)
-        for table in ("outcomes", "curves", "weights", "draws")
+        for table in outcomes.TABLES
     }
 
 
-def test_outcomes_keep_the_contract(tables):
-    outcomes = tables["outcomes"]
-    assert list(outcomes.columns) == [*KEYS, "value"]
-    assert not outcomes.duplicated(KEYS).any()
-    assert outcomes["value"].notna().all()
-    assert outcomes["seed"].dtype == "int64"
-    assert outcomes["value"].dtype == outcomes["lam"].dtype == "float64"
-    assert set(outcomes["run"]) == {"short", "converged"}
-    full = outcomes[(outcomes["adapter"] == "full") & ~outcomes["regime"].isin(["analytic", "trajectories/dit"])]
-    assert set(full["arm"]) == set(TINY.arms)
-    assert set(full.loc[full["optimizer"] == "sgd", "arm"]) == set(TINY.sgd_arms)
-    every = outcomes[outcomes["regime"].str.startswith("trajectories/")]
-    every = every.groupby([*KEYS[:6]], dropna=False)["metric"].nunique()
-    assert every.nunique() == 1  # every arm has every metric
-    for regime in ("trajectories/c2", "trajectories/dit"):
-        assert set(outcomes.loc[outcomes["regime"] == regime, "adapter"]) == {"full", *adapters.KINDS}
+def test_outcomes_satisfy_the_schema_without_duplicates(tables):
+    table = joined([tables["outcomes"]])
+    assert list(table.columns) == list(COLUMNS)
+    assert set(table["run"]) == {"short", "converged"}
 
 
-def test_the_transformer_has_what_the_gate_and_the_adapters_claim_ask_for(tables):
-    outcomes = tables["outcomes"]
-    found = outcomes[outcomes["regime"] == "trajectories/dit"].groupby("adapter")["arm"].unique().map(set).to_dict()
+def test_every_table_has_its_columns(tables):
+    for name, columns in outcomes.TABLES.items():
+        assert set(tables[name].columns) == set(columns), name
+
+
+def test_every_arm_of_the_settings_is_trained_by_its_optimizers(tables):
+    table = tables["outcomes"]
+    for regime in ("densities/two_moons", "trajectories/c2"):
+        full = table[(table["adapter"] == "full") & (table["regime"] == regime)]
+        arms = full.groupby("optimizer")["arm"].unique().map(set).to_dict()
+        assert arms == {"adamw": set(TINY.arms), "sgd": set(TINY.sgd_arms)}
+
+
+def test_adapters_are_trained_on_two_channel_curves_by_both_networks(tables):
+    table = tables["outcomes"]
+    kinds = table.groupby("regime")["adapter"].unique().map(set).to_dict()
+    with_adapters = {"full", *adapters.KINDS}
+    assert kinds == {
+        **{"analytic": {"full"}, "densities/two_moons": {"full"}},
+        **{"trajectories/c2": with_adapters, "trajectories/dit": with_adapters},
+    }
+
+
+def test_every_model_has_every_metric(tables):
+    table = tables["outcomes"]
+    for regime, rows in table[table["regime"] != "analytic"].groupby("regime"):
+        expected = CURVE_METRICS if regime.startswith("trajectories/") else CURVE_METRICS - CURVES_ONLY
+        for model, metrics in rows.groupby(list(MODEL), dropna=False)["metric"].unique().map(set).items():
+            assert metrics == expected, model
+
+
+def test_the_transformer_trains_the_gates_arms_in_full_and_two_arms_as_adapters(tables):
+    table = tables["outcomes"][tables["outcomes"]["regime"] == "trajectories/dit"]
     adapted = {"baseline", "barrier"}
-    assert found == {"full": {*adapted, "constant", "oracle"}, "lora": adapted, "dora": adapted}
-    asked = outcomes[(outcomes["regime"] == "trajectories/dit") & (outcomes["metric"] == "pca_area")]
-    assert set(asked.loc[asked["arm"] == "barrier", "lam"]) == {TINY.lam}
-    assert (asked["value"] > 0).all()
-
-
-def test_the_contracts_metrics_exist(tables):
-    named = set(tables["outcomes"]["metric"])
-    assert named >= {
-        *("heldout_loss", "heldout_loss/flat", "heldout_loss/contrast", "excess_risk", "excess_risk/flat"),
-        *("excess_risk/contrast", "relative_excess_risk/contrast", "class_mass/contrast", "modes", "location_entropy"),
-        *("vendi", "sliced_wasserstein", "dynamic_range_db", "pca_area", "participation_ratio"),
-        *("structure_consistency", "detail_diversity", "w/t<0.2", "w/t>0.8", "w_spearman_t", "w_ratio/contrast_flat"),
-        *("w_ratio_min_bin/contrast_flat", "weight_cv", "effective_sample_share", "entropy_loss_rho/t<0.2"),
-        *("entropy_loss_rho/t>0.8", "gradient_cosine/sample", "gradient_cosine/batch"),
+    assert table.groupby("adapter")["arm"].unique().map(set).to_dict() == {
+        "full": {*adapted, "constant", "oracle"},
+        **dict.fromkeys(adapters.KINDS, adapted),
     }
+    assert set(table.loc[table["arm"] == "barrier", "lam"]) == {TINY.lam}
 
 
-def test_excess_risk_is_the_part_of_the_loss_that_is_not_bayes(tables):
+def test_the_hull_area_of_samples_is_positive(tables):
+    table = tables["outcomes"]
+    areas = table[table["metric"] == "hull_area"]
+    assert set(areas["regime"]) == {"trajectories/c2", "trajectories/dit"}
+    assert (areas["value"] > 0).all()
+
+
+def test_the_excess_risk_is_positive_and_below_the_loss(tables):
     curves = tables["curves"]
     assert (curves["excess_risk"] > 0).all()
     assert (curves["loss"] > curves["excess_risk"]).all()
 
 
-def test_a_diverged_seed_leaves_every_arm_and_is_named(monkeypatch):
+@pytest.fixture
+def diverging(monkeypatch):
+    """The tables of a regime whose SGD runs all diverge."""
     regime = REGIMES["densities/two_moons"]
-    wild = {**regime.recipes, "sgd": Recipe("sgd", 1e30, batch=8)}
-    monkeypatch.setitem(REGIMES, "densities/two_moons", replace(regime, recipes=wild))
-    found = experiment.run(
-        "densities/two_moons", [1000], replace(TINY, arms=["baseline", "barrier", "constant"], length=0.01)
-    )
-    outcomes_ = found["outcomes"].set_index("optimizer")
-    assert set(outcomes_.loc["sgd", "metric"]) == {"diverged"}
-    assert (outcomes_.loc["sgd", "value"] == 1).all()
-    assert outcomes_.loc["adamw", "metric"].nunique() > 30
-    assert set(found["curves"]["optimizer"]) == set(found["weights"]["optimizer"]) == {"adamw"}
-    sentences = outcomes.divergences(found["outcomes"])
-    assert len(sentences) == 6
-    assert sentences[0].startswith("densities/two_moons, sgd, full, short: arm 'baseline', seed 1000, diverged; ")
-    assert "arm 'barrier' at lambda 0.5, seed 1000" in sentences[1]
+    recipes = {**regime.recipes, "sgd": Recipe("sgd", 1e30, batch=8)}
+    monkeypatch.setitem(REGIMES, "densities/two_moons", replace(regime, recipes=recipes))
+    settings = replace(TINY, arms=["baseline", "barrier", "constant"], length=0.01)
+    return experiment.run("densities/two_moons", [1000], settings)
 
 
-def test_one_diverged_arm_takes_its_seed_from_all_and_no_other():
-    key = {"regime": "r", "optimizer": "sgd", "adapter": "full", "run": "short", "lam": 0.5}
+def test_of_a_diverged_seed_only_the_metric_diverged_is_kept(diverging):
+    table = diverging["outcomes"].set_index("optimizer")
+    assert set(table.loc["sgd", "metric"]) == {"diverged"}
+    assert (table.loc["sgd", "value"] == 1).all()
+    assert set(table.loc["adamw", "metric"]) == CURVE_METRICS - CURVES_ONLY
+    assert set(diverging["curves"]["optimizer"]) == set(diverging["weights"]["optimizer"]) == {"adamw"}
+
+
+def test_every_diverged_model_is_named_in_a_message(diverging):
+    messages = outcomes.divergence_messages(diverging["outcomes"])
+    assert len(messages) == 6
+    assert messages[0].startswith("densities/two_moons, sgd, full, short: arm 'baseline', seed 1000, diverged; ")
+    assert "arm 'barrier' at lambda 0.5, seed 1000" in messages[1]
+
+
+def test_one_diverged_arm_drops_its_seed_from_all_arms_and_no_other_seed():
+    key = {"regime": "r", "adapter": "full", "run": "short", "lam": 0.5}
     rows = [
         {
             **key,
-            "arm": arm,
-            "seed": seed,
-            "metric": metric,
-            "value": float(metric == "diverged" and (arm, seed) == lost),
+            **{"optimizer": optimizer, "arm": arm, "seed": seed, "metric": metric},
+            "value": float(metric == "diverged" and (optimizer, arm, seed) == ("sgd", "barrier", 1)),
         }
-        for lost in [("barrier", 1)]
+        for optimizer in ("sgd", "adamw")
         for arm in ("baseline", "barrier")
         for seed in (0, 1)
         for metric in ("heldout_loss", "diverged")
     ]
-    rows[-1]["value"] = 1.0  # the barrier of seed 1
     table = pd.DataFrame(rows)
-    other = table.assign(optimizer="adamw", value=0.0)
-    tables = {"outcomes": pd.concat([table, other]), "curves": table.drop(columns="metric"), "draws": pd.DataFrame()}
-    kept = outcomes.without_diverged(tables)
-    assert len(kept["outcomes"]) == 14  # 16 without the two losses of seed 1 under sgd
-    assert set(kept["curves"]["seed"]) == {0}
+    curves = table.drop(columns="metric")
+    kept = outcomes.drop_diverged_seeds({"outcomes": table, "curves": curves, "draws": pd.DataFrame()})
+    dropped = (table["optimizer"] == "sgd") & (table["seed"] == 1)
+    remaining = table[~dropped | (table["metric"] == "diverged")].reset_index(drop=True)
+    assert len(remaining) == 14
+    pd.testing.assert_frame_equal(kept["outcomes"], remaining)
+    pd.testing.assert_frame_equal(kept["curves"], curves[~dropped].reset_index(drop=True))
     assert kept["draws"].empty
 
 
-def test_a_units_name_knows_its_settings_and_not_its_neighbours():
-    name = units.digest("trajectories/c2", [1000], TINY)
-    assert name == units.digest("trajectories/c2", [1000], replace(TINY, seeds=[1, 2], block=1, regimes=["analytic"]))
-    assert name != units.digest("trajectories/c2", [1000], replace(TINY, lam=0.7))
-    assert name != units.digest("trajectories/c2", [1001], TINY)
-    assert name != units.digest("trajectories/c32", [1000], TINY)
+def test_the_digest_of_a_unit_depends_on_its_settings_and_not_on_other_units():
+    digest = units.digest("trajectories/c2", [1000], TINY)
+    others = replace(TINY, seeds=[1, 2], block=1, regimes=["analytic"])
+    assert digest == units.digest("trajectories/c2", [1000], others)
+    assert digest != units.digest("trajectories/c2", [1000], replace(TINY, lam=0.7))
+    assert digest != units.digest("trajectories/c2", [1001], TINY)
+    assert digest != units.digest("trajectories/c32", [1000], TINY)
+
+
+def test_the_digest_of_the_closed_form_unit_depends_on_the_regimes_whose_curves_it_draws():
+    others = replace(TINY, regimes=["analytic"])
+    assert units.digest("analytic", [1000], TINY) != units.digest("analytic", [1000], others)
+
+
+def test_the_digest_covers_all_code_in_eisbach_on_which_the_stage_depends():
+    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["toys"]["deps"]
+    assert {f"eisbach/{name}" for name in units.CODE} == {path for path in deps if path.startswith("eisbach/")}
+    assert all((ROOT / "eisbach" / name).exists() for name in units.CODE)
 
 
 @pytest.mark.parametrize(
@@ -149,9 +191,9 @@ def test_a_units_name_knows_its_settings_and_not_its_neighbours():
         ({"arms": ["baseline", "barier"]}, "toys.arms in params.yaml has unknown barier; choose from"),
         ({"arms": ["baseline", "constant"], "sgd_arms": []}, "toys.arms has constant but no barrier to follow"),
         ({"lams": [0.3], "swept": ["barrier"]}, "0.5 is not among toys.lams"),
-        ({"seeds": []}, "toys.seeds in params.yaml is empty or names one twice"),
-        ({"seeds": [1, 1]}, "toys.seeds in params.yaml is empty or names one twice"),
-        ({"regimes": []}, "toys.regimes in params.yaml is empty"),
+        ({"seeds": []}, r"toys.seeds in params.yaml is \[\]; give at least one entry and no duplicates"),
+        ({"seeds": [1, 1]}, r"toys.seeds in params.yaml is \[1, 1\]; give at least one entry and no duplicates"),
+        ({"regimes": []}, r"toys.regimes in params.yaml is \[\]; give at least one entry and no duplicates"),
         ({"sgd_arms": ["baseline", "barier"]}, "toys.sgd_arms in params.yaml has unknown barier"),
         ({"sgd_arms": ["constant"]}, "toys.sgd_arms has constant but no barrier to follow"),
         ({"arms": ["edm2"], "sgd_arms": ["edm2"]}, "toys.sgd_arms in params.yaml has unknown edm2"),
@@ -164,104 +206,38 @@ def test_a_units_name_knows_its_settings_and_not_its_neighbours():
     ],
 )
 def test_settings_that_cannot_run_are_refused(change, message):
+    check(TINY)
     with pytest.raises(UserError, match=message):
         check(replace(TINY, **change))
 
 
-def stage(folder, **changes):
-    started = begin(folder, **changes)
-    output, errors = started.communicate()
-    return subprocess.CompletedProcess(started.args, started.returncode, output, errors)
+def test_followers_of_the_short_run_are_calibrated_on_its_steps_only(monkeypatch):
+    calls, follow = [], Stack.follow
 
-
-def begin(folder, **changes):
-    settings = {**vars(TINY), "regimes": ["densities/two_moons"], "arms": ["baseline", "barrier"], "sgd_arms": []}
-    (folder / "params.yaml").write_text(yaml.safe_dump({"toys": {**settings, **changes}}))
-    return subprocess.Popen(
-        [sys.executable, "-m", "toy_models"],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def prints(folder):
-    files = sorted((folder / "artifacts" / "toys").glob("*.parquet"))
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-def test_a_units_name_knows_all_code_of_ours_that_the_stage_runs():
-    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["toys"]["deps"]
-    assert {f"eisbach/{name}" for name in units.CODE} == {path for path in deps if path.startswith("eisbach/")}
-
-
-def test_followers_of_a_short_run_know_its_steps_alone(monkeypatch):
-    seen, follow = [], Stack.follow
-
-    def watched(stack, factors, t):
-        seen.append((len(factors[0.5]), len(t)))
+    def record(stack, factors, t):
+        calls.append((len(factors[0.5]), len(t)))
         follow(stack, factors, t)
 
-    monkeypatch.setattr(Stack, "follow", watched)
+    def train_only(network, weights, stack, recipe, kind, on_step=lambda step: None, **_):
+        for step in train(network, setting.distribution, stack, weights, recipe, 8):
+            on_step(step)
+
+    monkeypatch.setattr(Stack, "follow", record)
     setting = experiment.Setting("densities/two_moons", [1000], TINY)
-    setting._trained = lambda network, weights, stack, recipe, kind, watch, lost=None, runs=None: [
-        watch(step) for step in train(network, setting.law, stack, weights, recipe, 8)
-    ]
-    list(setting.passes("adamw", [Arm("barrier", 0.5), Arm("timestep", 0.5, follows="barrier")]))
+    setting._train_and_measure = train_only
+    list(setting.full("adamw", [Arm("barrier", 0.5), Arm("timestep", 0.5, follows="barrier")]))
     assert setting.lengths == {"short": 2, "converged": 8}
-    assert seen == [(2, 2), (8, 8)]
+    assert calls == [(2, 2), (8, 8)]
 
 
-def test_an_adapters_draws_are_not_its_bases(monkeypatch):
+def test_adapters_and_their_base_are_trained_on_different_draws(monkeypatch):
     purposes = []
 
-    def watched(*given, **named):
+    def record(*args, **named):
         purposes.append(named.get("purpose"))
-        return train(*given, **named)
+        return train(*args, **named)
 
-    monkeypatch.setattr(experiment, "train", watched)
+    monkeypatch.setattr(experiment, "train", record)
     for _ in experiment.Setting("trajectories/c2", [1000], TINY).adapted():
         pass
     assert purposes == ["toy base draws", None, None]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("regime", ["analytic", "trajectories/c2"])
-def test_a_table_without_rows_has_its_columns(tmp_path, regime):
-    ran = stage(tmp_path, regimes=[regime], seeds=[1000])
-    assert ran.returncode == 0, ran.stderr
-    for table, columns in outcomes.TABLES.items():
-        assert set(pd.read_parquet(tmp_path / f"artifacts/toys/{table}.parquet").columns) == set(columns)
-
-
-@pytest.mark.slow
-def test_the_stage_writes_the_same_bytes_whether_killed_or_not(tmp_path):
-    """Killed with all its workers once a unit of four was done, against a run in one go."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    for folder in (whole, broken):
-        folder.mkdir()
-    settings = {"seeds": [1000, 1001, 1002, 1003], "block": 1, "length": 0.05}
-    assert stage(whole, **settings).returncode == 0
-    cache = broken / ".cache" / "toys"
-
-    def finished():
-        return [path for path in cache.glob("*/outcomes.parquet") if not path.parent.name.startswith(".")]
-
-    killed = begin(broken, **settings)
-    while not finished():
-        assert killed.poll() is None, killed.communicate()
-        time.sleep(0.05)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    assert not (broken / "artifacts").exists()
-    done = {path: path.stat().st_mtime_ns for path in finished()}
-    assert 0 < len(done) < 4
-    again = begin(broken, **settings)
-    while again.poll() is None:  # the unit that was done is not done again, as long as it is there
-        for path, written in done.items():
-            if path.exists():
-                assert path.stat().st_mtime_ns == written
-        time.sleep(0.05)
-    assert again.wait() == 0
-    assert len(prints(whole)) == 4
-    assert prints(whole) == prints(broken)
-    assert not cache.exists()

@@ -9,7 +9,7 @@ import torch
 from predictions.report import svg
 from predictions.report.pictures import Picture
 from predictions.report.theme import ARMS, INK, arm_colours
-from toy_models.densities import LAWS
+from toy_models.densities import DISTRIBUTIONS
 from toy_models.mixture import Mixture
 
 EXACT = "exact"  # the "arm" whose samples are drawn from the distribution itself
@@ -29,7 +29,7 @@ def samples(rows: pd.DataFrame, name: str) -> Picture | None:
     arms = [arm for arm in (*ARMS, EXACT) if arm in found] + sorted(found - {*ARMS, EXACT})
     columns = min(3, len(arms))
     lines = math.ceil(len(arms) / columns)
-    density_of = LAWS.get(rows["regime"].iloc[0].rpartition("/")[2])
+    density_of = DISTRIBUTIONS.get(rows["regime"].iloc[0].rpartition("/")[2])
     if density_of is not None:
         grid, density, level = region(density_of())
     with svg.style():

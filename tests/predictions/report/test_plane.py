@@ -7,12 +7,12 @@ import torch
 
 from eisbach.seeds import torch_generator
 from predictions.report.pictures import plane
-from toy_models.densities import LAWS
+from toy_models.densities import DISTRIBUTIONS
 
 
-@pytest.fixture(params=LAWS)
+@pytest.fixture(params=DISTRIBUTIONS)
 def distribution(request):
-    return LAWS[request.param]()
+    return DISTRIBUTIONS[request.param]()
 
 
 def draw(distribution):
