@@ -60,9 +60,7 @@ def medium() -> DiffusionTransformer:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(
-    "checkpointing", [True, False]
-)  # the smaller first: the peak is the process's
+@pytest.mark.parametrize("checkpointing", [True, False])  # the smaller first: the peak is the process's
 def test_a_step_of_two_arms_on_the_full_shape_needs_less_than_24_gb(capsys, checkpointing):
     dit = medium()
     closed_form.use(dit)
