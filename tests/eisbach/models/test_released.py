@@ -1,31 +1,21 @@
 import json
 import pickle
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from stable_audio_tools.models import transformer
 from stable_audio_tools.models.conditioners import T5GemmaConditioner
-from stable_audio_tools.models.factory import create_model_from_config
 
 from eisbach.adapters.merged import merged
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.errors import UserError
 from eisbach.models import hub, released
 from eisbach.models.conditioning import dit_inputs
-from eisbach.seeds import derive
 from tests import checkpoints
 
 PROMPTS = ["two flutes, slow", "a march for brass that grows louder"]
-
-
-@pytest.fixture
-def folder(released_folder, tmp_path):
-    """A copy that a test may change."""
-    return shutil.copytree(released_folder, tmp_path / "base")
 
 
 def load(folder, **given):
@@ -46,19 +36,6 @@ def velocity(model, noisy, t):
         return model.model(noisy, t, **inputs, use_checkpointing=False)
 
 
-@pytest.fixture(scope="module")
-def theirs(released_folder):
-    """The same checkpoint, built and loaded by Stability's own factory."""
-    config = checkpoints.small_widths()
-    encoder = config["model"]["conditioning"]["configs"][0]["config"]
-    del encoder["repo_id"]
-    encoder["model_path"] = str(released_folder)
-    model = create_model_from_config(config)
-    model.load_state_dict(load_file(released_folder / hub.WEIGHTS))
-    model.conditioner.conditioners["prompt"].model.float()
-    return model.eval().requires_grad_(False)
-
-
 def test_the_tensors_equal_those_that_stability_s_factory_loads(released_model, theirs):
     ours = released_model.state_dict()
     assert ours.keys() == theirs.state_dict().keys()
@@ -76,45 +53,6 @@ def test_the_velocity_equals_that_of_stability_s_model_bit_for_bit(released_mode
     with torch.no_grad():
         wanted = theirs(noisy, t, conditions, use_checkpointing=False)
     assert torch.equal(velocity(released_model, noisy, t), wanted)
-
-
-@pytest.fixture
-def audio():
-    """`[1, 2, samples]` with an incomplete last latent."""
-    return 0.1 * torch.randn(1, 2, 3 * 4096 + 100, generator=torch.Generator().manual_seed(4))
-
-
-def test_the_autoencoder_codes_stereo_in_whole_latents(released_model, audio):
-    latents = released_model.pretransform.encode(audio)
-    assert latents.shape == (1, checkpoints.CHANNELS, 4)
-    sound = released_model.pretransform.decode(latents)
-    assert sound.shape == (1, 2, 4 * 4096)
-    assert not torch.equal(sound[0, 0], sound[0, 1])
-    assert released_model.pretransform.reconstruct(latents).shape == (1, 128, 16)
-
-
-def test_the_autoencoder_gives_the_same_result_every_time_and_leaves_the_global_generator_alone(released_model, audio):
-    before = torch.random.get_rng_state()
-    latents = released_model.pretransform.encode(audio)
-    sound = released_model.pretransform.decode(latents)
-    assert torch.equal(latents, released_model.pretransform.encode(audio))
-    assert torch.equal(sound, released_model.pretransform.decode(latents))
-    assert torch.equal(before, torch.random.get_rng_state())
-
-
-def test_the_autoencoder_equals_stability_s_with_the_same_noise(released_model, theirs, audio, monkeypatch):
-    monkeypatch.setattr(transformer, "flex_attention_compiled", None)
-    padded = torch.nn.functional.pad(audio, (0, 4096 - 100))
-    latents = released_model.pretransform.encode(audio)
-    sound = released_model.pretransform.decode(latents)
-    with torch.no_grad(), torch.random.fork_rng([]):
-        for function, given, ours in (
-            (theirs.pretransform.encode, padded, latents),
-            (theirs.pretransform.decode, latents, sound),
-        ):
-            torch.manual_seed(derive(0, "SAME's noise"))
-            assert torch.equal(function(given), ours)
-            assert not torch.equal(function(given), ours)  # with the next draw of SAME's noise
 
 
 def within(address, file):
@@ -286,73 +224,3 @@ def test_the_given_hash_must_be_that_of_the_weights(folder):
     load(folder, sha256=right)
     with pytest.raises(UserError, match=f"has SHA-256 {right}, not 00; fetch it again"):
         load(folder, sha256="00")
-
-
-def text_encoder(folder, **settings):
-    from eisbach.models.t5gemma import T5Gemma
-
-    given = {"subfolder": checkpoints.TEXT, "repo_id": "nobody/nothing", "max_length": 16, "padding_mode": "learned"}
-    return T5Gemma(768, given | settings, hub.Source(str(folder)))
-
-
-def test_text_states_are_padded_to_the_maximal_length_and_masked(folder):
-    states, mask = text_encoder(folder).states(["a b"])
-    assert states.shape == (1, 16, 768)
-    assert mask.sum() == len("a b") + 1  # and <bos>
-
-
-def test_without_a_text_encoder_in_the_checkpoint_the_configured_folder_is_used(folder, tmp_path):
-    states, _ = text_encoder(folder).states(["a b"])
-    shutil.move(folder / checkpoints.TEXT, tmp_path / "elsewhere" / checkpoints.TEXT)
-    moved, _ = text_encoder(folder, model_path=str(tmp_path / "elsewhere")).states(["a b"])
-    assert torch.equal(states, moved)
-
-
-def test_the_checkpoint_s_own_text_encoder_comes_before_the_configured_folder(folder, tmp_path):
-    other = shutil.copytree(folder / checkpoints.TEXT, tmp_path / "elsewhere" / checkpoints.TEXT)
-    state = load_file(other / hub.WEIGHTS)
-    save_file({name: 2 * tensor for name, tensor in state.items()}, other / hub.WEIGHTS, {"format": "pt"})
-    wanted, _ = text_encoder(folder).states(["a b"])
-    states, _ = text_encoder(folder, model_path=str(tmp_path / "elsewhere")).states(["a b"])
-    assert torch.equal(states, wanted)
-    shutil.rmtree(folder / checkpoints.TEXT)
-    states, _ = text_encoder(folder, model_path=str(tmp_path / "elsewhere")).states(["a b"])
-    assert not torch.allclose(states, wanted)
-
-
-def narrow(folder):
-    path = folder / checkpoints.TEXT / "config.json"
-    config = json.loads(path.read_text())
-    config["encoder"]["hidden_size"] = 512
-    path.write_text(json.dumps(config))
-
-
-def without_a_layer(folder):
-    path = folder / checkpoints.TEXT / hub.WEIGHTS
-    state = load_file(path)
-    save_file({name: t for name, t in state.items() if "encoder.layers.1.mlp" not in name}, path, {"format": "pt"})
-
-
-@pytest.mark.parametrize(
-    ("break_it", "said"),
-    [
-        (narrow, "its states have 512 features, not 768"),
-        (without_a_layer, "tensors are missing"),
-        (lambda folder: (folder / checkpoints.TEXT / hub.WEIGHTS).write_bytes(b"x"), "holds no T5Gemma"),
-        (lambda folder: (folder / checkpoints.TEXT / "tokenizer.json").write_text("{}"), "holds no T5Gemma"),
-        (lambda folder: (folder / checkpoints.TEXT / "config.json").write_text("{}"), "holds no T5Gemma"),
-    ],
-)
-def test_a_broken_text_encoder_is_refused_in_one_sentence(folder, break_it, said):
-    break_it(folder)
-    with pytest.raises(UserError) as refusal:
-        text_encoder(folder).states(["a"])
-    assert said in str(refusal.value)
-    assert "\n" not in str(refusal.value)
-
-
-def test_a_missing_text_encoder_is_refused_with_every_location_tried(folder, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    shutil.rmtree(folder / checkpoints.TEXT)
-    with pytest.raises(UserError, match=r"no text encoder where .* looks for it: .*config\.json is missing.*nobody"):
-        text_encoder(folder).states(["a"])
