@@ -1,5 +1,5 @@
-"""The one exception for what a user can cure: bad parameters, bad files, a full disk."""
+"""The one exception for problems that the user can solve: wrong parameters, broken files, a full disk."""
 
 
 class UserError(Exception):
-    """One sentence: what was wrong, where, and what to do. Stages print it and exit with status 1."""
+    """The message is one sentence: the wrong value, the place, the cure. Commands print it and exit with status 1."""

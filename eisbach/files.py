@@ -1,4 +1,4 @@
-"""Writing so that a killed run leaves the old file or the new one, never half of either."""
+"""Atomic writes: a killed run leaves the old file or the new one, never a part of either."""
 
 import errno
 import os
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from eisbach.errors import UserError
 
-SCRAP = 64 * 1024  # bytes: with less than this free, a failed write failed for want of space
+FULL = 64 * 1024  # bytes: with less free space than this, a failed write is blamed on a full disk
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success rename it onto `path`, on failure remove it.
+    """Yield a temporary path in the folder of `path`; on success rename it to `path`, on failure remove it.
 
-    Works for a file and for a folder. Raises UserError when the disk is full or not writable.
+    Write a file or create a folder at the temporary path. Raises UserError when the disk is full or not writable.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -27,8 +27,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if temporary.is_dir() or path.is_dir():
             _remove(path)
         os.replace(temporary, path)
-    except Exception as error:  # safetensors, parquet and FLAC each have their own word for a full disk
-        if _full(path, error):
+    except Exception as error:  # safetensors, parquet and FLAC writers each report a full disk differently
+        if _disk_is_full(path, error):
             raise UserError(f"the disk is full: cannot write {path}; free some space and run again") from error
         if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS:
             raise UserError(f"{path} cannot be written ({error.strerror}); check its permissions") from error
@@ -37,10 +37,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
         _remove(temporary)
 
 
-def _full(path: Path, error: Exception) -> bool:
+def _disk_is_full(path: Path, error: Exception) -> bool:
+    """Whether a full disk explains `error`: its number or text says so, or hardly any space is left."""
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error):
         return True
-    return path.parent.exists() and shutil.disk_usage(path.parent).free < SCRAP
+    return path.parent.exists() and shutil.disk_usage(path.parent).free < FULL
 
 
 def _remove(path: Path) -> None:

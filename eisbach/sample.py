@@ -8,12 +8,15 @@ from torch import Tensor
 
 from eisbach import flow
 
-Velocity = Callable[[Tensor, Tensor], Tensor]  # (x_t [B, C, T], t [B]) -> [B, C, T]
+Velocity = Callable[[Tensor, Tensor], Tensor]  # (x_t [B, C, T], t [B]) -> velocity [B, C, T]
 
 
 @torch.no_grad()
 def euler(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
-    """Integrate from pure noise (t = 1) to data (t = 0), [B, C, T], over `flow.schedule`'s times."""
+    """Integrate `velocity` from `noise` `[B, C, T]`, t = 1, to data, t = 0, at the times of `flow.schedule`.
+
+    Raises ValueError when `steps` is less than 1.
+    """
     x = noise
     times = flow.schedule(steps, noise.shape[-1])
     for now, after in pairwise(times):

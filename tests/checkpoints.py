@@ -1,6 +1,7 @@
-"""A checkpoint in the released layout: the full configuration at small widths, random weights, none of them zero.
+"""A checkpoint in the released layout: Medium's configuration at small widths, random weights, none of them zero.
 
-Widths that the released parts fix stay: 768 for text, 4096 samples in a latent, 64 for a head.
+Three widths are the released ones, because the released parts fix them: 768 text features, 4096 samples per latent, 64
+features per head.
 """
 
 import contextlib
@@ -16,15 +17,16 @@ from eisbach.models import config_check
 
 CHANNELS = 8
 TEXT = "t5gemma-b-b-ul2"
-NARROWED = [  # what `small_widths` changes, as model.accept takes it
+NARROWED = [  # the settings that `small_widths` changes, for model.accept
     "model.io_channels",
     "model.pretransform.config.latent_dim",
     "model.pretransform.config.bottleneck.config.dim",
     *(
         f"model.pretransform.config.{side}.config.{key}"
         for side in ("encoder", "decoder")
-        for key in ("channels", "c_mults", "latent_dim", "transformer_depths", "sinusoidal_blocks")
+        for key in ("channels", "c_mults", "latent_dim", "transformer_depths")
     ),
+    "model.pretransform.config.decoder.config.sinusoidal_blocks",
     *(
         f"model.diffusion.config.{key}"
         for key in ("io_channels", "embed_dim", "depth", "num_heads", "local_add_cond_dim", "num_memory_tokens")
@@ -33,6 +35,7 @@ NARROWED = [  # what `small_widths` changes, as model.accept takes it
 
 
 def small_widths() -> dict:
+    """Medium's `model_config.json` at small widths."""
     config = config_check.known("medium")
     model = config["model"]
     model["io_channels"] = CHANNELS
@@ -53,7 +56,7 @@ def small_widths() -> dict:
 
 
 def write(folder: Path) -> Path:
-    """`folder` with everything that the hub's repository of a base model has and the loader reads."""
+    """Write to `folder` the files of a base model's repository that the loader reads; returns `folder`."""
     folder.mkdir(parents=True)
     config = small_widths()
     (folder / "model_config.json").write_text(json.dumps(config, indent=2))
@@ -63,11 +66,11 @@ def write(folder: Path) -> Path:
 
 
 def weights(config: dict) -> dict[str, torch.Tensor]:
-    """The state of stable-audio-tools' own model, and the padding that a T5Gemma conditioner adds to it."""
+    """The tensors of stable-audio-tools' own model, and the padding that a T5Gemma conditioner adds to them."""
     from stable_audio_tools.models.factory import create_model_from_config
 
     config = copy.deepcopy(config)
-    config["model"]["conditioning"]["configs"].pop(0)  # the encoder's weights are no part of the checkpoint
+    config["model"]["conditioning"]["configs"].pop(0)  # a checkpoint does not contain the encoder
     with torch.random.fork_rng(), contextlib.redirect_stdout(io.StringIO()):
         torch.manual_seed(0)
         state = create_model_from_config(config).state_dict()
@@ -79,7 +82,7 @@ def weights(config: dict) -> dict[str, torch.Tensor]:
 
 
 def write_text_encoder(folder: Path) -> None:
-    """An encoder and a decoder, as T5Gemma's files hold both, in bf16, with a tokenizer of bytes."""
+    """Write an encoder and a decoder, like T5Gemma's files, in bf16, and a tokenizer of single bytes."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast, T5GemmaConfig, T5GemmaForConditionalGeneration
 

@@ -1,33 +1,35 @@
-"""An adapter folded into the frozen weights while a model only predicts: the same outputs up to rounding, cheaper."""
+"""An adapter merged into the frozen weights while a model only predicts: equal outputs up to rounding, less work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
+from eisbach.adapters.layer import ActiveArms, PairedLayer
 from eisbach.adapters.low_rank import TINY
-from eisbach.adapters.paired import PairedAdapters, PairedLayer
+from eisbach.adapters.paired import PairedAdapters
 
 
 @contextmanager
 def merged(adapters: PairedAdapters, arm: str) -> Iterator[None]:
-    """Let `arm` alone shape the forward pass, from within the base's own layers; afterwards all is as it was.
+    """Run the DiT with the adapter of `arm` alone, merged into its weights; afterwards restore every bit.
 
-    The weights are put back from a copy, not by subtraction, so no arm inherits the rounding of the one before. A base
-    in bf16 keeps its adapted layers: folded, most of an adapter is less than half a unit of a weight's last place.
+    The weights are restored from a copy, not by subtraction, so no arm inherits the rounding errors of another. A bf16
+    base keeps its wrapped layers instead: most of an adapter is smaller than half a unit in the last place of a bf16
+    weight, and merging would round it away.
     """
     if any(layer.weight.dtype != layer.lora_A[0].dtype for layer in adapters.layers.values()):
-        with _alone(adapters, arm):
+        with _active_in_every_thread(adapters, arm):
             yield
         return
     kept = {name: layer.base_layer.weight.detach().clone() for name, layer in adapters.layers.items()}
     try:
         for layer in adapters.layers.values():
             with torch.no_grad():
-                layer.base_layer.weight.copy_(folded(layer, adapters.arms[arm]).view_as(layer.base_layer.weight))
-        with bare(adapters):
+                weight = layer.base_layer.weight
+                weight.copy_(merged_weight(layer, adapters.arms[arm]).view_as(weight))
+        with without_adapters(adapters):
             yield
     finally:
         for name, layer in adapters.layers.items():
@@ -36,31 +38,29 @@ def merged(adapters: PairedAdapters, arm: str) -> Iterator[None]:
 
 
 @contextmanager
-def bare(adapters: PairedAdapters) -> Iterator[None]:
-    """The DiT with its own layers, as it was before `adapters` were put into it."""
-    for name, layer in adapters.layers.items():
-        adapters.dit.set_submodule(name, layer.base_layer)
+def without_adapters(adapters: PairedAdapters) -> Iterator[None]:
+    """Run the DiT with its own layers, as before `adapters` were inserted; afterwards insert them again."""
+    adapters.remove()
     try:
         yield
     finally:
-        for name, layer in adapters.layers.items():
-            adapters.dit.set_submodule(name, layer)
+        adapters.insert()
 
 
 @contextmanager
-def _alone(adapters: PairedAdapters, arm: str) -> Iterator[None]:
-    """`arm` active in every thread, where `activate` speaks for one: samples are made side by side."""
+def _active_in_every_thread(adapters: PairedAdapters, arm: str) -> Iterator[None]:
+    """Activate `arm` in all threads; `activate` does so in one, and samples are made in several."""
     for layer in adapters.layers.values():
-        layer.choice = SimpleNamespace(arms=(adapters.arms[arm],))
+        layer.active = ActiveArms((adapters.arms[arm],))
     try:
         yield
     finally:
         for layer in adapters.layers.values():
-            layer.choice = adapters.choice
+            layer.active = adapters.active
 
 
-def folded(layer: PairedLayer, arm: int) -> Tensor:
-    """`[out, in]`: W + c B A, for DoRA with its rows brought to the magnitudes m."""
+def merged_weight(layer: PairedLayer, arm: int) -> Tensor:
+    """V `[out, in]` of `low_rank`: W + c B A, for DoRA with each row scaled to its magnitude m."""
     weight = layer.weight + layer.scale * layer.lora_B[arm] @ layer.lora_A[arm]
     if layer.lora_magnitude_vector is None:
         return weight

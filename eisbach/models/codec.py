@@ -1,7 +1,7 @@
-"""The small model's codec: log-mel patches and PCA, at Stable Audio 3's 44100/4096 latents per second.
+"""The small model's codec: PCA of log-mel patches, at Stable Audio 3's 44100/4096 latents per second.
 
-No pretrained audio autoencoder ships in a package, and none trains in minutes on two cores. This one is linear
-after the log-mel, fitted in closed form, and plugs in where SAME does: it is a stable-audio-tools `Pretransform`.
+No package ships a pretrained audio autoencoder, and none trains in minutes on two cores. This codec is linear after the
+log-mel and fitted in closed form. It is a stable-audio-tools `Pretransform`, so it replaces SAME without other changes.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,10 @@ from eisbach.models.log_mel import FLOOR, FRAMES, HOP, N_FFT, LogMel
 class MelPatchCodec(Pretransform):
     """Stereo audio <-> latents of unit variance.
 
-    encode: [B, 2, samples] -> [B, C, ceil(samples / 4096)], through the mono mix. decode: the inverse, with
-    magnitudes from the pseudo-inverse of the mel basis and phases from Griffin-Lim, both channels alike.
-    Fitted by `fit`, stored as buffers: a loaded checkpoint needs no fitting.
+    encode: `[B, 2, samples]` -> `[B, C, ceil(samples / 4096)]`, of the mono mix. decode: `[B, C, L]` ->
+    `[B, 2, 4096 L]`, with non-negative magnitudes fitted to the mel bands and phases from Griffin-Lim; both channels
+    are equal. `fit` computes the buffers mean `[4 * mels]`, basis `[C, 4 * mels]` and scale `[C]`; a checkpoint stores
+    them.
     """
 
     def __init__(self, channels: int, mels: int = 128, sample_rate: int = 44100, griffin_lim_steps: int = 32):
@@ -31,23 +32,23 @@ class MelPatchCodec(Pretransform):
         self.griffin_lim_steps = griffin_lim_steps
         size = mels * FRAMES
         self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("basis", torch.zeros(channels, size))  # rows: principal directions, orthonormal
-        self.register_buffer("scale", torch.ones(channels))  # standard deviations along them
+        self.register_buffer("basis", torch.zeros(channels, size))  # orthonormal principal directions
+        self.register_buffer("scale", torch.ones(channels))  # standard deviations along the directions
         self.log_mel = LogMel(mels, sample_rate)
 
     @property
     def filters(self) -> Tensor:
-        """[mels, bins], see `LogMel`."""
+        """`[mels, bins]`, see `LogMel`."""
         return self.log_mel.filters
 
     def patches(self, log_mel: Tensor) -> Tensor:
-        """[B, mels, 4 L] -> [B, 4 * mels, L]: the four frames of a latent, stacked."""
+        """Log-mel `[B, mels, 4 L]` -> patches `[B, 4 * mels, L]`: the four frames of each latent, stacked."""
         batch, mels, frames = log_mel.shape
         split = log_mel.reshape(batch, mels, frames // FRAMES, FRAMES)
         return split.permute(0, 3, 1, 2).reshape(batch, FRAMES * mels, frames // FRAMES)
 
     def unpatch(self, patches: Tensor) -> Tensor:
-        """Inverse of `patches`."""
+        """Inverse of `patches`: `[B, 4 * mels, L]` -> `[B, mels, 4 L]`."""
         batch, size, latents = patches.shape
         split = patches.reshape(batch, FRAMES, size // FRAMES, latents)
         return split.permute(0, 2, 3, 1).reshape(batch, size // FRAMES, latents * FRAMES)
@@ -56,11 +57,11 @@ class MelPatchCodec(Pretransform):
         return self.project(self.patches(self.log_mel(audio)))
 
     def project(self, patches: Tensor) -> Tensor:
-        """Patches [B, 4 * mels, L] -> latents [B, C, L]."""
+        """Patches `[B, 4 * mels, L]` -> latents `[B, C, L]`."""
         return (self.basis @ (patches - self.mean[:, None])) / self.scale[:, None]
 
     def reconstruct(self, latents: Tensor) -> Tensor:
-        """Latents [B, C, L] -> log-mel [B, mels, 4 L]: what the latents still know of the encoder's input."""
+        """Latents `[B, C, L]` -> log-mel `[B, mels, 4 L]`: the projection of the encoder's log-mel on the basis."""
         return self.unpatch(self.basis.T @ (latents * self.scale[:, None]) + self.mean[:, None])
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -78,22 +79,25 @@ class MelPatchCodec(Pretransform):
             n_iter=self.griffin_lim_steps,
             momentum=0.99,
             length=samples,
-            rand_init=False,  # no draw: the same latents give the same audio
+            rand_init=False,  # without a random draw, equal latents give equal audio
         )
         return mono[:, None].expand(-1, 2, -1)
 
     def _linear_magnitude(self, mel: Tensor, steps: int = 24) -> Tensor:
-        """Non-negative amplitudes of the bins whose band means are `mel`, by multiplicative updates."""
+        """Non-negative amplitudes `[B, bins, frames]` whose band means are `mel` `[B, mels, frames]`.
+
+        By multiplicative updates, which keep every amplitude non-negative.
+        """
         filters = self.filters
-        reach = filters.sum(0).clamp_min(1e-6)[:, None]
-        bins = (filters.T @ mel) / reach
+        total = filters.sum(0).clamp_min(1e-6)[:, None]
+        bins = (filters.T @ mel) / total
         for _ in range(steps):
             ratio = mel / (filters @ bins).clamp_min(1e-8)
-            bins = bins * ((filters.T @ ratio) / reach)
+            bins = bins * ((filters.T @ ratio) / total)
         return bins
 
     def fit(self, log_mels: Iterable[Tensor]) -> "MelPatchCodec":
-        """PCA of the patches of `log_mels` ([B, mels, 4 L] each), accumulated in float64."""
+        """Fit the PCA to the patches of `log_mels`, each `[B, mels, 4 L]`, in float64; returns the codec itself."""
         size = self.mean.numel()
         count, total, outer = 0, torch.zeros(size, dtype=torch.float64), torch.zeros(size, size, dtype=torch.float64)
         for log_mel in log_mels:
@@ -105,7 +109,7 @@ class MelPatchCodec(Pretransform):
         values, vectors = torch.linalg.eigh(outer / count - torch.outer(mean, mean))
         order = values.argsort(descending=True)[: self.encoded_channels]
         basis = vectors[:, order].T
-        sign = basis.gather(1, basis.abs().argmax(1, keepdim=True)).sign()  # an eigenvector's sign is arbitrary: fix it
+        sign = basis.gather(1, basis.abs().argmax(1, keepdim=True)).sign()  # makes the arbitrary sign definite
         self.mean.copy_(mean)
         self.basis.copy_(basis * sign)
         self.scale.copy_(values[order].clamp_min(1e-12).sqrt())

@@ -1,4 +1,4 @@
-"""From cached text states to the keyword arguments of a Stable Audio DiT."""
+"""The keyword arguments of a Stable Audio DiT, from cached text states."""
 
 from torch import Tensor, nn
 
@@ -15,13 +15,15 @@ def dit_inputs(
     data: Tensor | None = None,
     valid: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Conditioning for `model.model(x, t, **inputs)`.
+    """The conditioning of `model.model(x, t, **inputs)` for B clips of T latents.
 
-    states [B, tokens, D] and token_mask [B, tokens] come from `encode`; seconds [B] is the length shown to the
-    model; length is T in latents. `dropped` [B] (bool) marks samples whose cross-attention is zeroed: classifier-free
-    guidance's null condition, as the DiT itself makes it. `kept` [B, T] (bool) marks positions given to the model as
-    inpainting context, taken from `data` [B, C, T]; without it everything is to be generated. `valid` [B, T] (bool)
-    marks positions that are no padding; the DiT is told only where a batch has any.
+    states `[B, tokens, D]` and token_mask `[B, tokens]` are those that `encode` stores; seconds `[B]` is the duration
+    that the model is told; length is T. The other arguments are bool masks, except `data` `[B, C, T]`:
+
+    - `dropped` `[B]`: samples without a prompt. Their cross-attention input is zeroed, which is the DiT's own null
+      condition of classifier-free guidance.
+    - `kept` `[B, T]`: positions of `data` given as inpainting context; by default there are none.
+    - `valid` `[B, T]`: positions that are not padding. The DiT gets this mask only if some position is padding.
     """
     conditioners = model.conditioner.conditioners
     prompt = conditioners["prompt"].pad(states, token_mask)

@@ -1,9 +1,9 @@
-"""A released `model_config.json` against the configuration that the project was built for.
+"""Comparison of a released `model_config.json` with the configurations that this project supports.
 
-`released_configs/*.json` are reconstructions: the released files were never on the machines that this was written
-on. Their tensors agree in number and size with those of the released checkpoints (997 and 685; 2,305,495,793
-parameters for Medium). `released_configs/defaults.json` lists what a file may state or leave out, because the library
-assumes the same.
+`released_configs/medium.json` and `stability_small.json` are reconstructions: no released file was available when they
+were written. Models built from them have as many tensors and parameters as the released checkpoints (Medium: 997 and
+2,305,495,793; small: 685 and 567,573,761). `released_configs/defaults.json` lists settings that a file may leave out,
+with the values that the library then uses.
 """
 
 import json
@@ -15,9 +15,9 @@ from eisbach.errors import UserError
 FOLDER = Path(__file__).parent / "released_configs"
 NAMES = ("medium", "stability_small")
 
-# Settings of training, of speed, of where the text encoder lies (`t5gemma.find` reads those), and keywords that the
-# library swallows: no output depends on them.
-INERT = {
+# No output depends on these keys: settings of training, of speed and of the text encoder's location (`t5gemma.find`
+# reads the last), and keywords that the library ignores.
+IGNORED = {
     "sample_size",
     "training",
     "svd_bases_path",
@@ -41,7 +41,7 @@ INERT = {
     "model_path",
     "repo_id",
     "subfolder",
-    "mask_noise",  # of SAME: not known to us, fixed by a seed here
+    "mask_noise",  # of SAME: the released value is unknown; here a fixed seed draws the noise
 }
 ABSENT = object()
 
@@ -52,36 +52,36 @@ def known(name: str) -> dict:
 
 
 def check(config: dict, accept: Iterable[str], where: str | Path) -> str:
-    """The name of the known configuration that `config` is nearest to.
+    """The name of the known configuration that differs from `config` in the fewest settings.
 
-    Raises UserError listing every setting that is unknown, missing or changed, except those that lie at or under a
-    path of `accept`, such as "model.diffusion.config.depth".
+    `accept` lists dotted paths of settings that may differ, such as "model.diffusion.config.depth"; a path covers all
+    settings below it. Raises UserError naming `where` and every other setting that is unknown, missing or changed.
     """
     found = {name: differences(config, known(name)) for name in NAMES}
     nearest = min(found, key=lambda name: len(found[name]))
-    allowed = tuple(accept)
+    accepted = tuple(accept)
     left = [
         phrase
         for path, phrase in sorted(found[nearest].items())
-        if not any(path == one or path.startswith(f"{one}.") for one in allowed)
+        if not any(path == prefix or path.startswith(f"{prefix}.") for prefix in accepted)
     ]
     if left:
         raise UserError(
-            f"{where} is not the configuration of '{nearest}' known here: {'; '.join(left)}; take the pinned revision, "
-            "or list in model.accept in params.yaml what you know to be harmless"
+            f"{where} differs from the known configuration of '{nearest}': {'; '.join(left)}; take the pinned "
+            "revision, or list settings that you know to be harmless in model.accept in params.yaml"
         )
     return nearest
 
 
 def differences(config: dict, reference: dict) -> dict[str, str]:
-    """Path -> what is wrong with it, for every setting on which an output depends."""
-    given, wanted = flat(config), flat(reference)
-    usual = flat(json.loads((FOLDER / "defaults.json").read_text()))
+    """Dotted path -> a phrase that says how `config` differs there, for every setting on which an output depends."""
+    given, wanted = flatten(config), flatten(reference)
+    defaults = flatten(json.loads((FOLDER / "defaults.json").read_text()))
     found = {}
     for path in given.keys() | wanted.keys():
-        if not INERT.isdisjoint(path.split(".")):
+        if not IGNORED.isdisjoint(path.split(".")):
             continue
-        has, needs = (values.get(path, usual.get(path, ABSENT)) for values in (given, wanted))
+        has, needs = (values.get(path, defaults.get(path, ABSENT)) for values in (given, wanted))
         if needs is ABSENT:
             found[path] = f"'{path}' is unknown ({given[path]!r})"
         elif has is ABSENT:
@@ -91,12 +91,11 @@ def differences(config: dict, reference: dict) -> dict[str, str]:
     return found
 
 
-def flat(node: object, path: str = "") -> dict[str, object]:
-    """The leaves of nested dicts by dotted path; entries of a list that have an "id" go by it."""
+def flatten(node: object, path: str = "") -> dict[str, object]:
+    """The leaves of nested dicts by dotted path. A list of dicts that each have an "id" counts as a dict by id."""
     if isinstance(node, list) and node and all(isinstance(entry, dict) and "id" in entry for entry in node):
         node = {entry["id"]: {key: value for key, value in entry.items() if key != "id"} for entry in node}
     if not isinstance(node, dict) or not node:
         return {path: node}
-    return {
-        leaf: value for key, child in node.items() for leaf, value in flat(child, f"{path}.{key}".lstrip(".")).items()
-    }
+    prefix = f"{path}." if path else ""
+    return {leaf: value for key, child in node.items() for leaf, value in flatten(child, f"{prefix}{key}").items()}

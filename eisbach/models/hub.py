@@ -1,7 +1,7 @@
-"""Where a checkpoint's files are: a folder in the hub's layout, or a repository on the hub, through its cache.
+"""The files of a checkpoint: in a folder with the hub's layout, or in a repository on the hub, through its cache.
 
-The cache's place, the token and offline work are huggingface_hub's own: `HF_HOME`, `HF_TOKEN`, `HF_HUB_OFFLINE=1`.
-Only the files that are asked for are fetched; the repository of Medium has 14 GB of which 10 are needed.
+huggingface_hub's own variables apply: `HF_HOME` (the cache), `HF_TOKEN`, `HF_HUB_OFFLINE=1`. Only the files that are
+asked for are fetched: of the 14 GB in Medium's repository, 10 GB are needed.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from eisbach.errors import UserError
 CONFIG, WEIGHTS = "model_config.json", "model.safetensors"
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 
-# Revisions that others have published hashes of; none was ever fetched from here.
+# Revisions for which others have published hashes; this project has fetched none of them.
 PINNED = {
     "stabilityai/stable-audio-3-medium-base": "b32993f73c3bdc3864043a72d8032606bba737c8",
     "stabilityai/stable-audio-3-small-music-base": "eab5ceee5ad9c1ed38800aff30a8e49d1161c539",
@@ -37,48 +37,52 @@ PINNED = {
 }
 
 
-class Missing(UserError):
-    """A file that a place does not have; another place may."""
+class MissingFile(UserError):
+    """A file that one source lacks; another source may have it."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """A folder, or a repository at a revision (a commit, a tag or a branch)."""
+class Source:
+    """A folder, or a repository on the hub at a revision: a commit, a tag or a branch."""
 
-    source: str
+    name: str  # the folder's path, or owner/name
     revision: str = ""  # empty for a folder
 
     def __str__(self) -> str:
-        return f"{self.source} at {self.revision}" if self.revision else self.source
+        return f"{self.name} at {self.revision}" if self.revision else self.name
 
     def file(self, name: str) -> Path:
-        """The path of a file, fetched where it has to be. Raises `Missing`, or UserError when it cannot be had."""
+        """The local path of a file, fetched if necessary.
+
+        Raises `MissingFile` when the folder, the repository or the offline cache lacks it, UserError when the hub
+        refuses it.
+        """
         if not self.revision:
-            path = Path(self.source) / name
+            path = Path(self.name) / name
             if not path.is_file():
-                raise Missing(f"{path} is missing{_pickle(path)}; a checkpoint has {CONFIG} and {WEIGHTS}")
+                raise MissingFile(f"{path} is missing{_pickle_note(path)}; a checkpoint has {CONFIG} and {WEIGHTS}")
             return path
         try:
-            return Path(hf_hub_download(self.source, name, revision=self.revision))
+            return Path(hf_hub_download(self.name, name, revision=self.revision))
         except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
             reason = " ".join(str(error.__cause__ or "HF_HUB_OFFLINE is set").split())
-            raise Missing(
-                f"{name} of {self} is not in the cache, and the hub did not give it ({reason}); run once with a "
-                "connection, or set model.source to a folder that has the files"
+            raise MissingFile(
+                f"{name} of {self} is not in the cache and could not be fetched from the hub ({reason}); run once with "
+                "a connection, or set model.source to a folder that has the files"
             ) from error
         except EntryNotFoundError as error:
-            raise Missing(f"{self} has no {name}; pickles such as model.ckpt are not opened here") from error
+            raise MissingFile(
+                f"{self} has no {name}; pickles such as model.ckpt are not opened, take a repository with safetensors"
+            ) from error
         except GatedRepoError as error:
             raise UserError(
-                f"{self.source} is gated: accept its terms at huggingface.co/{self.source} and set HF_TOKEN"
+                f"{self.name} is gated: accept its terms at huggingface.co/{self.name} and set HF_TOKEN"
             ) from error
         except RevisionNotFoundError as error:
-            raise UserError(
-                f"{self.source} has no revision {self.revision}; set model.revision to one it has"
-            ) from error
+            raise UserError(f"{self.name} has no revision {self.revision}; correct model.revision") from error
         except (RepositoryNotFoundError, HFValidationError) as error:
             raise UserError(
-                f"{self.source} is neither a folder here nor a repository that the hub shows you; correct "
+                f"{self.name} is neither a folder here nor a repository that the hub shows you; correct "
                 "model.source, or set HF_TOKEN if it is private"
             ) from error
         except HfHubHTTPError as error:
@@ -87,39 +91,42 @@ class Place:
             ) from error
 
     def config(self) -> dict:
-        """`model_config.json`. Raises UserError when it is missing or is no object with a "model" in it."""
+        """The content of `model_config.json`. Raises UserError when it is missing or has no object "model"."""
         path = self.file(CONFIG)
         try:
             config = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(config["model"], dict):
-                raise TypeError("'model' is no object")
+                raise TypeError("'model' is not an object")
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is not a model's configuration ({error}); fetch it again") from error
         return config
 
 
-def place(source: str | Path, revision: str | None = None) -> Place:
-    """`source` is a folder, or a name as "stabilityai/stable-audio-3-medium-base"; of those `revision`, the pinned one
-    by default. Raises UserError when it is neither, and for a revision of a folder.
+def locate(name: str | Path, revision: str | None = None) -> Source:
+    """The source that model.source and model.revision name: a folder, or owner/name on the hub.
+
+    A repository without a `revision` is taken at its pinned one, else at "main". Raises UserError when `name` is
+    neither, and when a folder is given a revision.
     """
-    source = str(source)
-    if Path(source).is_dir():
+    name = str(name)
+    if Path(name).is_dir():
         if revision:
-            raise UserError(f"{source} is a folder and has no revisions; leave model.revision empty")
-        return Place(source)
-    owner, slash, name = source.partition("/")
-    if not slash or not owner.strip(".~") or not name or "/" in name:
-        raise UserError(f"model.source is {source!r}, which is no folder here and no name on the hub as owner/name")
-    return Place(source, revision or PINNED.get(source, "main"))
+            raise UserError(f"{name} is a folder and has no revisions; leave model.revision empty")
+        return Source(name)
+    owner, slash, repository = name.partition("/")
+    if not slash or not owner.strip(".~") or not repository or "/" in repository:
+        raise UserError(f"model.source is {name!r}, which is neither a folder here nor owner/name on the hub")
+    return Source(name, revision or PINNED.get(name, "main"))
 
 
-def verify(path: Path, wanted: str | None) -> None:
-    """Raise UserError when a SHA-256 is `wanted` and the file has another."""
-    if wanted and (found := sha256(path)) != wanted:
-        raise UserError(f"{path} has the SHA-256 {found}, and {wanted} is asked for; fetch it again")
+def verify_sha256(path: Path, expected: str | None) -> None:
+    """Raise UserError when `expected` is given and is not the file's SHA-256 in hex digits."""
+    if expected and (found := sha256(path)) != expected:
+        raise UserError(f"{path} has SHA-256 {found}, not {expected}; fetch it again, or correct model.sha256")
 
 
 def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, in hex digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -127,9 +134,9 @@ def sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _pickle(path: Path) -> str:
-    """What stands in place of safetensors, if anything does."""
+def _pickle_note(path: Path) -> str:
+    """The clause of an error message that names a pickle found instead of safetensors; empty if there is none."""
     if path.suffix != ".safetensors" or not path.parent.is_dir():
         return ""
-    found = sorted(one.name for one in path.parent.iterdir() if one.suffix in PICKLES)
-    return f" and {found[0]} is a pickle, which could run anything when opened" if found else ""
+    found = sorted(other.name for other in path.parent.iterdir() if other.suffix in PICKLES)
+    return f" and {found[0]} is a pickle, which could run arbitrary code when opened" if found else ""

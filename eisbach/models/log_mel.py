@@ -1,20 +1,20 @@
-"""The spectrum that every codec is measured by: log-mel amplitudes, four frames in a latent of 4096 samples."""
+"""The log-mel spectrum used to compare audio of all codecs: four frames for each latent of 4096 samples."""
 
 import torch
 from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
 HOP = 1024  # samples between mel frames
-FRAMES = 4  # mel frames in a latent: 4 * 1024 = 4096 samples
+FRAMES = 4  # mel frames per latent: 4 * 1024 = 4096 samples
 N_FFT = 4096
-FLOOR = 1e-4  # amplitude under the logarithm: -80 dB of a full-scale band
+FLOOR = 1e-4  # smallest amplitude: -80 dB of a full-scale band
 
 
 class LogMel(nn.Module):
-    """Stereo audio [B, 2, samples] -> natural log of mel amplitudes, [B, mels, 4 * latents]; silence is log 1e-4.
+    """Stereo audio `[B, 2, samples]` -> natural log of mel amplitudes `[B, mels, 4 L]`, L = ceil(samples / 4096).
 
-    A band is a weighted mean of bins, so `filters` [mels, bins] have rows that sum to 1. Nothing of it is stored in a
-    checkpoint.
+    The range is log 1e-4, for silence, to about 0. A band is a weighted mean of frequency bins: the rows of `filters`
+    `[mels, bins]` sum to 1. A checkpoint stores none of the buffers.
     """
 
     def __init__(self, mels: int = 128, sample_rate: int = 44100):

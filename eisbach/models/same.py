@@ -1,6 +1,7 @@
-"""Stable Audio 3's own autoencoder, SAME, with what the pipeline asks of every codec."""
+"""SAME, the autoencoder of released checkpoints, with the interface that the pipeline expects of every codec."""
 
 import threading
+from collections.abc import Callable
 from unittest.mock import patch
 
 import torch
@@ -11,45 +12,47 @@ from torch import Tensor
 from eisbach.models.log_mel import LogMel
 from eisbach.seeds import derive
 
-ONE_AT_A_TIME = threading.Lock()  # torch's generator, like the switch of the library's, is one for all threads
+_LOCK = threading.Lock()  # torch's global generator and the library's attention switch are shared by all threads
 
 
 class Same(AutoencoderPretransform):
-    """Stereo audio [B, 2, samples] <-> latents [B, C, ceil(samples / 4096)], fp32 on the CPU at both ends.
+    """Stereo audio `[B, 2, samples]` <-> latents `[B, C, ceil(samples / 4096)]`, both in fp32 on the CPU.
 
-    SAME adds a little noise at both ends, in use as in training. Here it is drawn from one seed, the same for every
-    clip, so that the same clip gives the same latents. `place` is the device that it works on; it moves there when
-    first used, which fine-tuning on cached latents never does.
+    SAME adds a little noise when it encodes and decodes, in inference too. Here a fixed seed draws it, so equal audio
+    gives equal latents. The autoencoder moves to `device` at first use, which training on cached latents never reaches.
 
-    Where flash attention is not installed, the library compiles flexible attention anew for each length of a clip, for
-    seconds a layer on a CPU; its own exact fallback, masked attention in chunks, is taken instead.
+    Without flash attention the library compiles flexible attention for every clip length, which takes seconds per layer
+    on a CPU. The library's own exact fallback, masked attention in chunks, is used instead.
     """
 
-    def __init__(self, plain: AutoencoderPretransform, place: torch.device | str = "cpu", mels: int = 128):
+    def __init__(self, plain: AutoencoderPretransform, device: torch.device | str = "cpu", mels: int = 128):
         super().__init__(plain.model, plain.scale, iterate_batch=plain.iterate_batch, chunked=plain.chunked)
-        self.place = torch.device(place)
+        self.device = torch.device(device)
         self.log_mel = LogMel(mels, self.sample_rate)
 
     @property
     def filters(self) -> Tensor:
-        """[mels, bins], see `LogMel`."""
+        """`[mels, bins]`, see `LogMel`."""
         return self.log_mel.filters
 
     def encode(self, audio: Tensor) -> Tensor:
-        behind = -audio.shape[-1] % self.downsampling_ratio
-        return self._seeded(super().encode, torch.nn.functional.pad(audio, (0, behind)))
+        """`[B, 2, samples]` -> `[B, C, L]`; zeros fill the last latent's samples."""
+        padding = -audio.shape[-1] % self.downsampling_ratio
+        return self._run_seeded(super().encode, torch.nn.functional.pad(audio, (0, padding)))
 
     def decode(self, latents: Tensor) -> Tensor:
-        return self._seeded(super().decode, latents)
+        """`[B, C, L]` -> `[B, 2, 4096 L]`."""
+        return self._run_seeded(super().decode, latents)
 
     def reconstruct(self, latents: Tensor) -> Tensor:
-        """Latents [B, C, L] -> log-mel [B, mels, 4 L] of what they sound like."""
+        """Latents `[B, C, L]` -> log-mel `[B, mels, 4 L]` of the decoded audio."""
         return self.log_mel(self.decode(latents))
 
-    def _seeded(self, function, tensor: Tensor) -> Tensor:
-        self.model.to(self.place)
-        places = [self.place] if self.place.type == "cuda" else []
-        without = patch.object(transformer, "flex_attention_compiled", None)
-        with ONE_AT_A_TIME, torch.random.fork_rng(places), without:
+    def _run_seeded(self, function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+        """`function(tensor)` on `device`, SAME's noise drawn from the fixed seed; restores the global generators."""
+        self.model.to(self.device)
+        cuda_devices = [self.device] if self.device.type == "cuda" else []
+        without_compilation = patch.object(transformer, "flex_attention_compiled", None)
+        with _LOCK, torch.random.fork_rng(cuda_devices), without_compilation:
             torch.manual_seed(derive(0, "SAME's noise"))
-            return function(tensor.to(self.place)).float().cpu()
+            return function(tensor.to(self.device)).float().cpu()

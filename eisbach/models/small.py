@@ -1,8 +1,8 @@
 """Stable Audio 3's own architecture at CPU size, and the base checkpoint that this package ships.
 
-The folder has the hub's layout: `model_config.json`, `model.safetensors`, `README.md` (the model card).
-stable-audio-tools builds the model; the codec and the text encoder, which its factory does not know, are put in
-place of SAME and T5Gemma.
+The folder `BASE` has the hub's layout: `model_config.json`, `model.safetensors`, `README.md` (the model card).
+stable-audio-tools builds the model; the codec and the text encoder, which its factory does not know, replace SAME and
+T5Gemma.
 """
 
 import contextlib
@@ -19,16 +19,17 @@ from torch import nn
 from eisbach.errors import UserError
 from eisbach.files import replacing
 from eisbach.models.codec import MelPatchCodec
+from eisbach.models.tensor_check import mismatches, shapes
 from eisbach.models.text import MiniLMConditioner
 
 BASE = Path(__file__).parent / "small_base"
 
 
 def build(config: dict) -> nn.Module:
-    """A stable-audio-tools model from a `model_config.json`, weights as initialised.
+    """The model of a `model_config.json`, with stable-audio-tools' initial weights.
 
-    Returns its `ConditionedDiffusionModelWrapper` with `pretransform` (`MelPatchCodec`) and a "prompt" conditioner
-    (`MiniLMConditioner`).
+    Returns stable-audio-tools' `ConditionedDiffusionModelWrapper` with a `MelPatchCodec` as `pretransform` and a
+    `MiniLMConditioner` as "prompt" conditioner.
     """
     config = copy.deepcopy(config)
     model_config = config["model"]
@@ -46,16 +47,16 @@ def build(config: dict) -> nn.Module:
     return model
 
 
-def is_like(config: dict) -> bool:
-    """Whether a `model_config.json` is one that `build` takes."""
+def is_small_config(config: dict) -> bool:
+    """Whether `build` accepts this `model_config.json`."""
     return config["model"].get("pretransform", {}).get("type") == "mel_patch"
 
 
-def start_at_identity(model: nn.Module) -> None:
-    """Initialise so that the untrained output is -x_t, the right answer at t = 0.
+def init_output_to_minus_input(model: nn.Module) -> None:
+    """Initialise `model` in place so that its output is -x_t, the exact velocity of normalised data at t = 0.
 
-    Stable Audio's branches start at zero, so the input passes straight from project_in to project_out: make their
-    product minus the identity. Training then spends its steps on what differs from it.
+    The DiT's residual branches start at zero, so the input passes unchanged from project_in to project_out. This sets
+    the product of these two layers to minus the identity; training then only has to learn the difference.
     """
     transformer = model.model.model.transformer
     nn.init.orthogonal_(transformer.project_in.weight)
@@ -64,7 +65,7 @@ def start_at_identity(model: nn.Module) -> None:
 
 
 def load(folder: str | Path = BASE) -> nn.Module:
-    """The model of a folder in the hub's layout, in fp32 and eval mode, all parameters frozen.
+    """The model in a folder with the hub's layout, in fp32 and eval mode, all parameters frozen; `regime` is "small".
 
     Raises UserError when a file is missing or the tensors do not fit the configuration.
     """
@@ -75,19 +76,17 @@ def load(folder: str | Path = BASE) -> nn.Module:
             raise UserError(f"{path} is missing; a model folder holds model_config.json and model.safetensors")
     model = build(json.loads(config_path.read_text()))
     state = {name: tensor.float() for name, tensor in load_file(weights_path).items()}
-    expected = model.state_dict()
-    wrong = sorted(expected.keys() ^ state.keys()) or sorted(
-        name for name in expected if expected[name].shape != state[name].shape
-    )
-    if wrong:
-        raise UserError(f"{weights_path} does not fit {config_path}: first at '{wrong[0]}' ({len(wrong)} tensors)")
+    if wrong := mismatches(shapes(model.state_dict()), shapes(state)):
+        raise UserError(
+            f"{weights_path} does not fit {config_path}: {wrong[0]} ({len(wrong)} tensors); take both from one model"
+        )
     model.load_state_dict(state)
     model.regime = "small"
     return model.eval().requires_grad_(False)
 
 
 def save(model: nn.Module, path: str | Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write `model.safetensors` in the released checkpoints' layout; fp16 halves the file."""
+    """Write the tensors of `model` to `path`, named as in released checkpoints; fp16 halves the file."""
     state = {name: tensor.detach().to(dtype).contiguous() for name, tensor in model.state_dict().items()}
     with replacing(path) as temporary:
         save_file(state, temporary)

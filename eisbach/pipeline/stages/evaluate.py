@@ -42,7 +42,7 @@ def main() -> None:
             lam = trained_arms(params.finetune)[arm].lam
             turned = gradients.cosines(model, adapters, arm, archive.split("finetune"), params.finetune, lam, seed)
         try:
-            with loading.wearing(adapters, arm, params, seed):
+            with loading.use_adapter(adapters, arm, params, seed):
                 table, values = evaluate.heldout_metrics(model, grid, params.census.lam)
             samples = evaluate.listen(model.pretransform, made[arm], asked, listeners, real.scale)
         except UserError as error:

@@ -32,7 +32,7 @@ def main() -> None:
         folder.mkdir()
         arms = loading.trained(params)
         for arm in track(arms, f"generate seed {seed}", len(arms)):
-            with loading.wearing(adapters, arm, params, seed):
+            with loading.use_adapter(adapters, arm, params, seed):
                 made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
             samples[arm] = made
             decoded = thread_map(torch.no_grad()(model.pretransform.decode), made[:, :1])

@@ -1,4 +1,4 @@
-"""The model that a run's params name, with or without the adapters of its arms."""
+"""The model and the adapters that params.yaml names, for the stages that need them."""
 
 import math
 from collections.abc import Iterator
@@ -19,19 +19,24 @@ from eisbach.training.arms import arms as trained_arms
 
 
 def base(params: Params) -> nn.Module:
-    """The model that params.model names: the shipped one, one like it, or a released one."""
-    model = _loaded(params.model)
+    """The model that params.model names, frozen, its norms in closed form.
+
+    An empty source names the shipped model; any other source holds a small or a released checkpoint. Raises the
+    UserErrors of `hub.locate`, `small.load` and `released.load`.
+    """
+    model = _load(params.model)
     closed_form.use(model.model.model)
     return model
 
 
-def _loaded(settings: Model) -> nn.Module:
+def _load(settings: Model) -> nn.Module:
     if not settings.source:
         return small.load()
-    home = hub.place(settings.source, settings.revision)
-    if small.is_like(home.config()):
-        hub.verify(home.file(hub.WEIGHTS), settings.sha256)
-        return small.load(home.file(hub.WEIGHTS).parent)
+    checkpoint = hub.locate(settings.source, settings.revision)
+    if small.is_small_config(checkpoint.config()):
+        weights = checkpoint.file(hub.WEIGHTS)
+        hub.verify_sha256(weights, settings.sha256)
+        return small.load(weights.parent)
     return released.load(
         settings.source,
         revision=settings.revision,
@@ -43,12 +48,12 @@ def _loaded(settings: Model) -> nn.Module:
 
 
 def weights(params: Params) -> Path:
-    """The file that `base` takes the weights from."""
-    return hub.place(params.model.source or small.BASE, params.model.revision).file(hub.WEIGHTS)
+    """The file from which `base` reads the weights."""
+    return hub.locate(params.model.source or small.BASE, params.model.revision).file(hub.WEIGHTS)
 
 
 def arms(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
-    """The base and one adapter per arm, untrained: as `seed` draws them."""
+    """The base, and the untrained adapters of params.finetune.arms with the initial values of `seed`."""
     model, settings = base(params), params.finetune
     adapters = PairedAdapters(
         model.model.model,
@@ -63,25 +68,36 @@ def arms(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
 
 
 def trained(params: Params) -> list[str]:
-    """The arms that samples are made of and measured: those that `finetune` trains, then those of params.imported."""
-    taken = {*params.finetune.arms, *weighting.names()}  # else a foreign file could stand for a control
+    """The arms with a trained adapter: those of params.finetune, then the imported ones.
+
+    Raises UserError when an imported adapter has the name of another arm or of a weighting: its outcomes would be
+    mistaken for those of that arm or of a control.
+    """
+    taken = {*params.finetune.arms, *weighting.names()}
     return [*params.finetune.arms, *imported.files(params.imported, taken)]
 
 
 def label(params: Params, arm: str) -> dict[str, object]:
-    """What the table of outcomes says of an arm: `lam`, NaN where it has none or it is not known, and `adapter`."""
+    """The columns `lam` and `adapter` of an arm's outcomes; `lam` is NaN for an arm without a known lambda."""
     if arm in params.finetune.arms:
         return {"lam": trained_arms(params.finetune)[arm].lam, "adapter": params.finetune.adapter}
-    return {"lam": math.nan, "adapter": sa3_format.read(imported.files(params.imported, set())[arm]).kind}
+    return {"lam": math.nan, "adapter": sa3_format.read(_imported_file(params, arm)).kind}
 
 
 @contextmanager
-def wearing(adapters: PairedAdapters, arm: str, params: Params, seed: int) -> Iterator[None]:
-    """Let `arm` alone, as `finetune` left it for `seed` or as its file has it, shape the forward pass."""
+def use_adapter(adapters: PairedAdapters, arm: str, params: Params, seed: int) -> Iterator[None]:
+    """Run the DiT with only the adapter of `arm`, then restore it.
+
+    The adapter is the one that `finetune` saved for `seed`, or the imported file of that name.
+    """
     if arm in params.finetune.arms:
         adapters.load(arm, paths.ADAPTERS / str(seed) / arm)
         with merged(adapters, arm):
             yield
     else:
-        with imported.worn(adapters, imported.files(params.imported, set())[arm]):
+        with imported.use_adapter(adapters, _imported_file(params, arm)):
             yield
+
+
+def _imported_file(params: Params, arm: str) -> Path:
+    return imported.files(params.imported, set())[arm]

@@ -1,9 +1,10 @@
-"""`make pretrain`: make the small base that the package ships. Run by hand, once; resumes when typed again.
+"""`make pretrain`: train the small base that the package ships; run again after an interruption, it resumes.
 
-Not a stage of `dvc repro`: it takes an hour or two, and the pipeline begins where users of the real model begin,
-at a released checkpoint.
+Not a stage of `dvc repro`: it takes one to two hours, and the pipeline starts, like users of the real model, from a
+checkpoint.
 """
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def main() -> None:
 
     torch.manual_seed(derive(settings.seed, "initial weights"))
     model = small.build(json.loads((small.BASE / "model_config.json").read_text()))
-    small.start_at_identity(model)
+    small.init_output_to_minus_input(model)
     base = {row["clip_id"] for row in rows if row["split"] == "base"}
     spectra = (
         model.pretransform.log_mel(torch.from_numpy(audio)[None])
@@ -56,4 +57,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser("python -m eisbach.pipeline.stages.pretrain", description=__doc__).parse_args()
     run(main)

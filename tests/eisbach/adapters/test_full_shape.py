@@ -1,4 +1,4 @@
-"""Stable Audio 3 Medium's whole shape, random weights: a paired step of two arms on this machine's memory."""
+"""A training step of two paired arms on random weights of Stable Audio 3 Medium's full shape: memory and time."""
 
 import resource
 import time
@@ -36,7 +36,7 @@ LATENTS, TOKENS = 256, 257
 
 
 def medium() -> DiffusionTransformer:
-    """In bf16, built without ever holding another copy; buffers outside the state dict are computed afresh."""
+    """The DiT in bf16, built without a second copy in memory; buffers outside the state dict are computed again."""
     with torch.device("meta"):
         dit = DiffusionTransformer(**MEDIUM).bfloat16()
     dit.to_empty(device="cpu")
@@ -60,8 +60,8 @@ def medium() -> DiffusionTransformer:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("checkpointing", [True, False])  # the peak is the process's: the smaller comes first
-def test_two_arms_take_a_step_on_the_full_shape_within_24_gb(capsys, checkpointing):
+@pytest.mark.parametrize("checkpointing", [True, False])  # the smaller first: the peak is the process's
+def test_a_step_of_two_arms_on_the_full_shape_needs_less_than_24_gb(capsys, checkpointing):
     dit = medium()
     closed_form.use(dit)
     assert sum(parameter.numel() for parameter in dit.parameters()) == pytest.approx(1_453_170_176, rel=1e-3)

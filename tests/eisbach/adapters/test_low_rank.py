@@ -1,4 +1,4 @@
-"""The closed forms against autograd through the weights that they avoid building, and against the two conventions."""
+"""The closed forms against autograd through explicit weights, Stability's layers and PEFT's layers."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def problem(seed, arms=2, rows=5, width=7, out=6, rank=3, dtype=torch.float64, b
 
 
 def adapted(t, weight, bias, *, detach=None):
-    """The output under the problem's adapters: LoRA without `detach`, DoRA with either value of it."""
+    """The output with the problem's adapters: LoRA if `detach` is None, otherwise DoRA."""
     if detach is None:
         return lora(t["x"], weight, bias, list(zip(t["a"], t["b"], strict=True)), SCALE)
     arms = list(zip(t["a"], t["b"], t["m"], strict=True))
@@ -52,7 +52,7 @@ problems = st.builds(
 
 
 @given(problems)
-def test_lora_is_the_map_with_its_delta_added(given_problem):
+def test_lora_equals_the_linear_map_with_its_delta_added(given_problem):
     t, weight, bias, grad = given_problem
     ours = adapted(t, weight, bias)
     built = t["x"] @ (weight + SCALE * t["b"] @ t["a"]).mT + (0 if bias is None else bias)
@@ -63,14 +63,12 @@ def test_lora_is_the_map_with_its_delta_added(given_problem):
 
 @pytest.mark.parametrize("detach", [False, True])
 @given(problems)
-def test_dora_is_the_map_with_its_rows_rescaled(detach, given_problem):
+def test_dora_equals_the_linear_map_with_rescaled_rows(detach, given_problem):
     t, weight, bias, grad = given_problem
     ours = adapted(t, weight, bias, detach=detach)
     whole = weight + SCALE * t["b"] @ t["a"]
     norm = whole.norm(dim=-1)
-    assume(
-        (norm > 0.1 * weight.norm(dim=-1)).all()
-    )  # a row that its delta cancels: the closed form loses the digits too
+    assume((norm > 0.1 * weight.norm(dim=-1)).all())  # where the delta cancels a row, the closed form loses digits too
     ratio = t["m"] / ((norm.detach() if detach else norm) + 1e-12)
     built = t["x"] @ (ratio.unsqueeze(-1) * whole).mT + (0 if bias is None else bias)
     torch.testing.assert_close(ours, built)
@@ -79,13 +77,13 @@ def test_dora_is_the_map_with_its_rows_rescaled(detach, given_problem):
 
 
 @given(problems)
-def test_the_norm_in_closed_form_is_the_norm(given_problem):
+def test_the_closed_forms_equal_the_norms_and_v_a_transposed(given_problem):
     t, weight, _, _ = given_problem
     downs, ups = t["a"].detach(), t["b"].detach()
-    norms, shadows = row_norms(weight, square_norms(weight), downs, ups, SCALE)
-    for norm, shadow, a, b in zip(norms, shadows, downs, ups, strict=True):
+    norms, products = row_norms(weight, square_norms(weight), downs, ups, SCALE)
+    for norm, product, a, b in zip(norms, products, downs, ups, strict=True):
         torch.testing.assert_close(norm, (weight + SCALE * b @ a).norm(dim=1), rtol=1e-7, atol=1e-7)
-        torch.testing.assert_close(shadow, (weight + SCALE * b @ a) @ a.T)
+        torch.testing.assert_close(product, (weight + SCALE * b @ a) @ a.T)
 
 
 def test_gradients_agree_with_finite_differences():
@@ -142,11 +140,15 @@ def test_outputs_and_detached_gradients_are_peft_s(magnitudes):
     torch.testing.assert_close(mine, list(gradients(reference, theirs, grad)), rtol=1e-4, atol=1e-4)
 
 
-def test_the_two_conventions_differ_in_the_gradient_only():
+def test_detaching_the_norm_leaves_the_output_equal():
+    t, weight, bias, _ = problem(3)
+    assert torch.equal(*(adapted(t, weight, bias, detach=detach) for detach in (False, True)))
+
+
+def test_detaching_the_norm_changes_the_direction_of_the_gradient():
     t, weight, bias, grad = problem(3)
-    made = [adapted(t, weight, bias, detach=detach) for detach in (False, True)]
-    assert torch.equal(*made)
-    attached, detached = (gradients(output, [t["a"], t["b"]], grad) for output in made)
+    outputs = [adapted(t, weight, bias, detach=detach) for detach in (False, True)]
+    attached, detached = (gradients(output, [t["a"], t["b"]], grad) for output in outputs)
     cosine = torch.cosine_similarity(attached[1].flatten(), detached[1].flatten(), dim=0)
     assert cosine < 0.99
 
@@ -163,7 +165,7 @@ def test_a_row_of_zeros_stays_zero_and_gives_no_nan():
 
 
 @pytest.mark.parametrize("magnitudes", [False, True])
-def test_a_bf16_base_keeps_its_dtype_and_the_adapter_its_own(magnitudes):
+def test_a_bf16_base_gives_bf16_outputs_and_fp32_gradients_close_to_an_fp32_base(magnitudes):
     t, weight, _, grad = problem(5, rows=64, dtype=torch.float32)
 
     def run(dtype):

@@ -3,40 +3,41 @@ import torch
 
 from eisbach.adapters.merged import merged
 from eisbach.adapters.paired import PairedAdapters
-from eisbach.models.velocity import predict
 
 
 @pytest.fixture(params=["lora", "dora"])
-def adapters(request, tiny_model):
-    """Two arms whose tensors are all moved away from where they start."""
+def adapters(request, tiny_model, perturb):
+    """Two arms that differ from each other and from their initial values in every tensor."""
     adapters = PairedAdapters(tiny_model.model.model, ["one", "other"], request.param, 4, 8.0)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for arm in adapters.arms:
-            for parameter in adapters.parameters(arm).values():
-                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    for seed, arm in enumerate(adapters.arms):
+        perturb(adapters, arm, seed, 0.1)
     return adapters
 
 
-def velocity(model, clips):
-    noisy, t = clips.latents, torch.full((len(clips),), 0.5)
-    with torch.no_grad():
-        return predict(model, noisy, t, clips)
-
-
-def test_a_merged_arm_gives_the_outputs_of_the_adapted_one(adapters, tiny_model, tiny_archive):
-    clips = tiny_archive.rows(torch.arange(3))
+def test_a_merged_arm_gives_the_outputs_of_the_adapted_one(adapters, tiny_model, velocity):
+    outputs = []
     for arm in adapters.arms:
         adapters.activate(arm)
-        wanted = velocity(tiny_model, clips)
+        outputs.append(velocity(tiny_model))
         with merged(adapters, arm):
-            torch.testing.assert_close(velocity(tiny_model, clips), wanted, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(velocity(tiny_model), outputs[-1], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(*outputs, atol=1e-2)
 
 
-def test_afterwards_everything_is_as_it_was_bit_for_bit(adapters, tiny_model, tiny_archive):
-    clips = tiny_archive.rows(torch.arange(3))
+def test_a_merged_arm_runs_on_the_base_s_own_layers(adapters, tiny_model):
+    with merged(adapters, "one"):
+        for name, layer in adapters.layers.items():
+            assert adapters.dit.get_submodule(name) is layer.base_layer
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_afterwards_every_output_is_restored_bit_for_bit(adapters, tiny_model, velocity, failing):
     adapters.activate("other")
-    before = velocity(tiny_model, clips)
-    with pytest.raises(RuntimeError, match="in the middle"), merged(adapters, "one"):
-        raise RuntimeError("in the middle")
-    assert torch.equal(velocity(tiny_model, clips), before)
+    before = velocity(tiny_model)
+    try:
+        with merged(adapters, "one"):
+            if failing:
+                raise RuntimeError("in the middle")
+    except RuntimeError:
+        assert failing
+    assert torch.equal(velocity(tiny_model), before)

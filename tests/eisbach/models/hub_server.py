@@ -1,4 +1,4 @@
-"""The hub on 127.0.0.1: one repository's files at one commit, by the addresses and headers that a client reads."""
+"""A hub on 127.0.0.1 that serves one repository at one commit, with the addresses and headers that a client reads."""
 
 import hashlib
 import threading
@@ -7,17 +7,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-REFUSALS = {  # repository -> status, and the hub's own word for it
+REFUSALS = {  # repository -> HTTP status and the hub's error code
     "owner/gated": (403, "GatedRepo"),
     "owner/nowhere": (404, "RepoNotFound"),
     "owner/forbidden": (403, ""),
-    "owner/halfway": (403, ""),  # after it has said that the file is there
+    "owner/halfway": (403, ""),  # refuses the file after HEAD has said that it exists
 }
 
 
 @contextmanager
 def serving(repository: str, folder: Path, revisions: tuple[str, ...] = (COMMIT, "main")):
-    """Yield (address, requests): the latter grows by (method, path, Authorization header)."""
+    """Serve `folder`; yield (address, requests), a list that grows by (method, path, Authorization header)."""
     requests = []
 
     class Hub(BaseHTTPRequestHandler):
@@ -50,10 +50,10 @@ def serving(repository: str, folder: Path, revisions: tuple[str, ...] = (COMMIT,
             if self.command == "GET":
                 self.wfile.write(content)
 
-        def refuse(self, status, word):
+        def refuse(self, status, code):
             self.send_response(status)
-            if word:
-                self.send_header("X-Error-Code", word)
+            if code:
+                self.send_header("X-Error-Code", code)
             self.send_header("X-Error-Message", "refused")
             self.send_header("Content-Length", "0")
             self.end_headers()

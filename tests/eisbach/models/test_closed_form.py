@@ -1,4 +1,4 @@
-"""The library's own modules are the oracle."""
+"""stable-audio-tools' own modules are the oracle."""
 
 import copy
 
@@ -25,11 +25,11 @@ def norm(width, seed, dtype=torch.float64):
 
 
 @given(st.integers(0, 10**6), st.integers(1, 9), st.integers(16, 40), st.booleans(), st.floats(-12, 3))
-def test_it_is_the_library_s_norm_and_rotation(seed, length, half_width, rotated, magnitude):
-    """From signals far below eps to large ones; also where channels beyond the rotated ones are left."""
+def test_norm_and_rotation_equal_the_library_s(seed, length, half_width, rotated, magnitude):
+    """From signals far below eps to large ones, and with channels that are not rotated."""
     width = 2 * half_width
     own, theirs = norm(width, seed), norm(width, seed)
-    rotary = RotaryEmbedding(32) if rotated else None  # the library's angles are fp32, here as there
+    rotary = RotaryEmbedding(32) if rotated else None  # its angles are fp32 in both
     x = (10**magnitude * normal((2, 3, length, width), seed)).requires_grad_()
     grad = normal(x.shape, seed + 2)
     wanted = theirs(x)
@@ -55,18 +55,18 @@ def test_bf16_is_rounded_once_from_fp32():
     assert torch.equal(module(x), wide.bfloat16())
 
 
-def test_a_whole_model_keeps_its_velocity_and_its_adapters_gradients(tiny_model, tiny_archive):
+def test_a_whole_model_keeps_its_velocity_and_the_gradients_of_its_adapters(tiny_model, tiny_archive):
     clips = tiny_archive.rows(torch.arange(4))
     noisy, t = normal(clips.latents.shape, 3, torch.float32), torch.tensor([0.1, 0.4, 0.7, 1.0])
-    seen = []
+    results = []
     for change in (lambda dit: None, closed_form.use):
         model = copy.deepcopy(tiny_model)
         change(model.model.model)
         adapters = PairedAdapters(model.model.model, ["a"], "dora", 4, 4.0)
         velocity = predict(model, noisy, t, clips)
         velocity.square().mean().backward()
-        seen.append((velocity.detach(), {name: p.grad for name, p in adapters.parameters("a").items()}))
-    (velocity, grads), (ours, our_grads) = seen
+        results.append((velocity.detach(), {name: p.grad for name, p in adapters.parameters("a").items()}))
+    (velocity, grads), (ours, our_grads) = results
     torch.testing.assert_close(ours, velocity, rtol=1e-5, atol=1e-5)
     for name, grad in grads.items():
         torch.testing.assert_close(our_grads[name], grad, rtol=1e-4, atol=1e-5 * grad.abs().max().item() + 1e-8)
@@ -82,7 +82,7 @@ def test_every_norm_of_the_architecture_is_replaced(tiny_model):
     assert attention.cross_attn.q_norm.rotary is None
 
 
-def test_a_norm_that_trains_is_refused(tiny_model):
+def test_a_trainable_norm_is_refused(tiny_model):
     tiny_model.model.model.transformer.layers[0].pre_norm.gamma.requires_grad_()
     with pytest.raises(ValueError, match="freeze the model first"):
         closed_form.use(tiny_model.model.model)

@@ -10,61 +10,84 @@ from eisbach.models.conditioning import dit_inputs
 from eisbach.models.velocity import guided, predict, unconditional
 
 
-def shipped_layout(folder, model, config):
+def write_model(folder, model, config):
+    """Write `folder` in the layout of the shipped base, in fp32."""
     (folder / "model_config.json").write_text(json.dumps(config))
     small.save(model, folder / "model.safetensors", torch.float32)
 
 
 @pytest.fixture
-def config(tiny_model):
+def config():
+    """The configuration of `tiny_model`."""
     from tests.conftest import tiny_config
 
     return tiny_config(small)
 
 
-def test_the_shipped_base_is_small_enough_and_loads():
+def test_the_shipped_weights_are_at_most_16_mb():
     assert (small.BASE / "model.safetensors").stat().st_size <= 16e6
+
+
+def test_the_shipped_base_loads_frozen():
     model = small.load()
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert model.pretransform.downsampling_ratio == 4096
 
 
 def test_saving_and_loading_changes_no_bit(tmp_path, tiny_model, config):
-    shipped_layout(tmp_path, tiny_model, config)
+    write_model(tmp_path, tiny_model, config)
     loaded = small.load(tmp_path).state_dict()
+    assert loaded.keys() == tiny_model.state_dict().keys()
     assert all(torch.equal(tensor, loaded[name]) for name, tensor in tiny_model.state_dict().items())
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"model_config\.json is missing"):
+@pytest.mark.parametrize("file", ["model_config.json", "model.safetensors"])
+def test_a_missing_file_is_named(tmp_path, tiny_model, config, file):
+    write_model(tmp_path, tiny_model, config)
+    (tmp_path / file).unlink()
+    with pytest.raises(UserError, match=f"{file} is missing"):
         small.load(tmp_path)
 
 
-def test_tensors_that_do_not_fit_are_named(tmp_path, tiny_model, config):
-    shipped_layout(tmp_path, tiny_model, config)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda state, name: {**state, name: state[name][:2]},
+            r"project_in\.weight' is \(2, 6\), not \(64, 6\) \(1 tens",
+        ),
+        (lambda state, name: {key: state[key] for key in state if key != name}, r"project_in\.weight' is missing"),
+        (lambda state, name: {**state, "odd": torch.ones(1)}, "'odd' belongs to no part of the model"),
+    ],
+)
+def test_a_tensor_that_does_not_fit_is_named(tmp_path, tiny_model, config, change, said):
+    write_model(tmp_path, tiny_model, config)
     path = tmp_path / "model.safetensors"
     state = load_file(path)
     name = next(name for name in state if name.endswith("project_in.weight"))
-    save_file({**state, name: state[name][:2]}, path)
-    with pytest.raises(UserError, match=r"project_in\.weight"):
-        small.load(tmp_path)
-    del state[name]
-    save_file(state, path)
-    with pytest.raises(UserError, match=r"project_in\.weight"):
+    save_file(change(state, name), path)
+    with pytest.raises(UserError, match=said):
         small.load(tmp_path)
 
 
-def test_the_starting_point_is_minus_the_input(tiny_archive, config):
+@pytest.mark.parametrize(("kind", "is_small"), [("mel_patch", True), ("autoencoder", False), (None, False)])
+def test_a_small_configuration_is_known_by_its_codec(config, kind, is_small):
+    assert small.is_small_config(config)
+    config["model"]["pretransform"] = {"type": kind} if kind else {}
+    assert small.is_small_config(config) == is_small
+
+
+def test_the_untrained_output_is_minus_the_input(tiny_archive, config):
     torch.manual_seed(0)
     model = small.build(config)
-    small.start_at_identity(model)
+    small.init_output_to_minus_input(model)
     x = torch.randn(3, *tiny_archive.latents.shape[1:])
     output = predict(model, x, torch.rand(3), tiny_archive.rows(torch.arange(3)))
     torch.testing.assert_close(output, -x)
 
 
-def test_a_dropped_condition_is_guidance_s_null(tiny_model, tiny_archive):
-    """Our null equals the DiT's own, whose plain (not projected) guidance is v_u + s (v_c - v_u)."""
+def test_guidance_equals_the_dit_s_own(tiny_model, tiny_archive):
+    """With our null condition; the DiT's plain (not projected) guidance is v_u + s (v_c - v_u)."""
     clips = tiny_archive.rows(torch.arange(4))
     x, t = torch.randn(4, *clips.latents.shape[1:]), torch.full((4,), 0.6)
     inputs = dit_inputs(tiny_model, clips.states.float(), clips.token_mask, clips.seconds, x.shape[-1])
@@ -74,13 +97,15 @@ def test_a_dropped_condition_is_guidance_s_null(tiny_model, tiny_archive):
     torch.testing.assert_close(guided(tiny_model, clips, 3.0)(x, t), theirs, atol=1e-4, rtol=1e-4)
 
 
-def test_guidance_of_one_is_the_conditional_model_alone(tiny_model, tiny_archive):
+def test_guidance_at_scale_1_is_the_conditional_velocity(tiny_model, tiny_archive):
     clips = tiny_archive.rows(torch.arange(4))
     x, t = torch.randn(4, *clips.latents.shape[1:]), torch.full((4,), 0.6)
-    assert torch.equal(guided(tiny_model, clips, 1.0)(x, t), predict(tiny_model, x, t, clips))
+    conditional = predict(tiny_model, x, t, clips)
+    assert torch.equal(guided(tiny_model, clips, 1.0)(x, t), conditional)
+    assert not torch.allclose(conditional, unconditional(tiny_model, x, t, clips), atol=1e-3)
 
 
-def test_only_the_dropped_samples_change(tiny_model, tiny_archive):
+def test_dropping_prompts_changes_only_the_dropped_samples(tiny_model, tiny_archive):
     clips = tiny_archive.rows(torch.arange(4))
     x, t = torch.randn(4, *clips.latents.shape[1:]), torch.rand(4)
     dropped = torch.tensor([True, False, True, False])

@@ -1,4 +1,6 @@
-"""Which model params.model names, and that it is the one that is asked for."""
+"""The model and the file of weights that params.model names."""
+
+import shutil
 
 import pytest
 import torch
@@ -9,10 +11,22 @@ from eisbach.pipeline.params import Model, Params
 from eisbach.pipeline.stages import loading
 
 
-def test_a_model_like_the_small_one_is_checked_by_its_hash_too():
+def test_the_source_is_loaded_not_the_shipped_base(tmp_path):
+    other = small.load()
+    with torch.no_grad():
+        other.model.model.transformer.project_in.weight.mul_(2)
+    small.save(other, tmp_path / hub.WEIGHTS)
+    shutil.copy(small.BASE / hub.CONFIG, tmp_path)
+    params = Params(model=Model(source=str(tmp_path)))
+    loaded, shipped = loading.base(params).state_dict(), loading.base(Params()).state_dict()
+    different = [name for name, tensor in shipped.items() if not torch.equal(loaded[name], tensor)]
+    assert different == ["model.model.transformer.project_in.weight"]
+    assert loading.weights(params) == tmp_path / hub.WEIGHTS
+    assert loading.weights(Params()) == small.BASE / hub.WEIGHTS
+
+
+def test_the_hash_of_a_small_model_is_checked():
     right = hub.sha256(small.BASE / hub.WEIGHTS)
-    model = loading.base(Params(model=Model(source=str(small.BASE), sha256=right)))
-    shipped = loading.base(Params())
-    assert all(torch.equal(tensor, shipped.state_dict()[name]) for name, tensor in model.state_dict().items())
-    with pytest.raises(UserError, match=f"has the SHA-256 {right}, and 00 is asked for"):
+    loading.base(Params(model=Model(source=str(small.BASE), sha256=right)))
+    with pytest.raises(UserError, match=f"has SHA-256 {right}, not 00; fetch it again"):
         loading.base(Params(model=Model(source=str(small.BASE), sha256="00")))

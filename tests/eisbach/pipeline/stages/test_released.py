@@ -1,5 +1,5 @@
-"""A checkpoint in the released layout through the pipeline's stages, from the hub's cache to an export that Stability's
-own loader reads: every line that a released model meets, at small widths."""
+"""The pipeline's stages on a checkpoint in the released layout at small widths, from the hub's cache to an export that
+Stability's own loader reads."""
 
 import importlib
 import json
@@ -36,7 +36,7 @@ def stage(name, *arguments):
 
 
 def settings(**changes):
-    """params.yaml for the released layout and a folder of music; `changes` by dotted key, as Hydra takes them."""
+    """Write params.yaml for the released layout and a folder of music; "__" in the name of a change stands for "."."""
     chosen = {
         "data": "folder",
         "profile": "smoke",
@@ -61,7 +61,7 @@ class Workplace:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory, released_folder):
-    """A folder of its own with everything that the stages up to `finetune` write; the hub is out of reach."""
+    """A folder with the outputs of the stages up to `finetune`; the hub cannot be reached."""
     root = tmp_path_factory.mktemp("workplace")
     snapshots = root / "cache" / f"models--{SOURCE.replace('/', '--')}" / "snapshots"
     snapshots.mkdir(parents=True)
@@ -91,7 +91,7 @@ def workplace(tmp_path_factory, released_folder):
         yield Workplace(root, exported)
 
 
-def test_encode_keeps_stereo_latents_captions_and_the_weights_hash(workplace, released_folder):
+def test_encode_writes_latents_masks_text_states_and_the_hash_of_the_weights(workplace, released_folder):
     archive = latents.load(paths.ARCHIVE)
     assert archive.latents.shape == (CLIPS, checkpoints.CHANNELS, 17)
     assert sorted(archive.mask.sum(1).tolist()) == [13] * 4 + [17] * 4
@@ -102,7 +102,7 @@ def test_encode_keeps_stereo_latents_captions_and_the_weights_hash(workplace, re
 
 
 @pytest.mark.parametrize(("kind", "theirs"), [("lora", "lora"), ("dora", "dora-rows")])
-def test_stability_s_loader_reproduces_the_velocity_of_what_was_trained(workplace, kind, theirs):
+def test_stability_s_loader_reproduces_the_velocity_of_a_trained_adapter(workplace, kind, theirs):
     from eisbach.adapters.paired import PairedAdapters
     from eisbach.adapters.sa3_format import import_adapter
 
@@ -122,28 +122,46 @@ def test_stability_s_loader_reproduces_the_velocity_of_what_was_trained(workplac
     assert (trained - base).norm() > 0.01 * base.norm()
 
 
-def test_samples_are_stereo_and_an_imported_adapter_is_an_arm_of_its_own(workplace):
-    """The barrier's own adapter, exported and imported again, is that arm bit for bit, whatever it is called."""
+@pytest.fixture(scope="module")
+def evaluated(workplace):
+    """All stages have run, with the exported adapters imported as the arms "theirs" (DoRA) and "other-kind" (LoRA)."""
     settings(finetune__adapter="dora")
     Path("adapters").mkdir()
     (Path("adapters") / "theirs.safetensors").write_bytes(workplace.exported["dora"].read_bytes())
     (Path("adapters") / "other-kind.safetensors").write_bytes(workplace.exported["lora"].read_bytes())
     for name, *arguments in (("base",), ("census",), ("generate", "0"), ("reference",), ("evaluate", "0")):
         stage(name, *arguments)
+    return workplace
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_an_exported_and_imported_adapter_gives_the_samples_of_its_arm_bit_for_bit():
     samples = load_file(paths.SAMPLES / "0" / "samples.safetensors")
     assert torch.equal(samples["theirs"], samples["barrier"])
     assert not torch.equal(samples["other-kind"], samples["barrier"])
     assert not torch.equal(samples["baseline"], samples["barrier"])
-    heard, rate = soundfile.read(paths.SAMPLES / "0" / "barrier-00.flac")
-    assert (heard.shape, rate) == ((17 * 4096, 2), 44100)
-    assert not np.array_equal(heard[:, 0], heard[:, 1])
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_samples_are_stereo():
+    audio, rate = soundfile.read(paths.SAMPLES / "0" / "barrier-00.flac")
+    assert (audio.shape, rate) == ((17 * 4096, 2), 44100)
+    assert not np.array_equal(audio[:, 0], audio[:, 1])
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_an_imported_adapter_has_the_outcomes_of_its_arm_but_no_lambda():
     outcomes = tables.read(paths.EVALUATION / "0" / "outcomes.parquet")
     assert set(outcomes["regime"]) == {"other"}
     by_arm = {arm: rows.set_index("metric")["value"] for arm, rows in outcomes.groupby("arm")}
-    turned = ["gradient_cosine/sample", "gradient_cosine/batch"]  # measured where the arm's weighting is known
-    assert by_arm["theirs"].equals(by_arm["barrier"].drop(turned))
+    cosines = ["gradient_cosine/sample", "gradient_cosine/batch"]  # need the arm's weighting
+    assert by_arm["theirs"].equals(by_arm["barrier"].drop(cosines))
     assert by_arm["theirs"]["heldout_loss"] != by_arm["other-kind"]["heldout_loss"]
     theirs = outcomes[outcomes["arm"].isin(["theirs", "other-kind"])]
     assert theirs["lam"].isna().all()
     assert dict(zip(theirs["arm"], theirs["adapter"], strict=True)) == {"theirs": "dora", "other-kind": "lora"}
-    assert json.loads((paths.METRICS / "base.json").read_text())["loss_by_tenth_of_t"]
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_base_reports_the_loss_of_every_tenth_of_t():
+    assert len(json.loads((paths.METRICS / "base.json").read_text())["loss_by_tenth_of_t"]) == 10
