@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from eisbach import runner
 from eisbach.errors import UserError
+from tests.settings import text
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (3, 4)
@@ -30,9 +30,8 @@ def project(tmp_path, tiny_model, tiny_archive):
     latents.save(tmp_path / "artifacts" / "encode" / "archive.safetensors", tiny_archive)
     arms = {name: {"weighting": name, "settings": {}} for name in ("baseline", "barrier", "trace")}
     settings = {"arms": arms, "steps": 60, "rank": 2, "alpha": 2.0, "batch": 3, "lr": 1e-2, "save_every": 1}
-    params = {"model": {"source": "model"}, "finetune": settings, "seeds": list(SEEDS)}
     (tmp_path / "artifacts" / "registration.json").write_text("{}")
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "params.yaml").write_text(text(model={"source": "model"}, finetune=settings, seeds=list(SEEDS)))
     return tmp_path
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from eisbach.errors import UserError
-from eisbach.pipeline.params import Toys
+from tests.settings import PARAMS, text
 from toy_models import adapters, experiment, ideal, outcomes, units
 from toy_models.arms import Arm, Stack
 from toy_models.ensemble import Recipe, train
@@ -22,7 +22,10 @@ from toy_models.regimes import REGIMES, check
 
 ROOT = Path(__file__).parents[2]
 KEYS = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric"]
-TINY = Toys(
+TINY = replace(
+    PARAMS.toys,
+    lams=[0.5],
+    swept=["barrier"],
     seeds=[1000, 1001],
     regimes=["analytic", "densities/two_moons", "trajectories/c2", "trajectories/dit"],
     arms=["baseline", "barrier", "constant", "trace", "timestep", "shuffled", "inverse", "oracle", "attached"],
@@ -175,7 +178,7 @@ def stage(folder, **changes):
 
 def begin(folder, **changes):
     settings = {**vars(TINY), "regimes": ["densities/two_moons"], "arms": ["baseline", "barrier"], "sgd_arms": []}
-    (folder / "params.yaml").write_text(yaml.safe_dump({"toys": {**settings, **changes}}))
+    (folder / "params.yaml").write_text(text(toys={**settings, **changes}))
     return subprocess.Popen(
         [sys.executable, "-m", "toy_models"],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, start_new_session=True,

@@ -3,7 +3,7 @@
 from math import nan
 from statistics import fmean
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 LISTENED = 8  # clips per split through the whole decoder: Griffin-Lim takes a second each
 
@@ -46,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

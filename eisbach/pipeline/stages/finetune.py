@@ -1,11 +1,9 @@
 """Stage `finetune@seed`: the adapters of all arms of one seed, trained side by side; resumes."""
 
-import sys
-
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
-def main() -> None:
+def main(seed: int) -> None:
     import shutil
     from dataclasses import replace
     from functools import partial
@@ -25,7 +23,6 @@ def main() -> None:
     from eisbach.training.loop import finetune, followed
     from eisbach.training.processes import gathered, share
 
-    seed = int(sys.argv[1])
     params = load()
     processes = PartialState(cpu=params.model.device == "cpu")  # one, unless `accelerate launch` started more
     index, count = processes.process_index, processes.num_processes
@@ -74,4 +71,4 @@ def _rows(record: dict):
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

@@ -11,16 +11,21 @@ from pathlib import Path
 from eisbach.pipeline.command import run
 
 FOLDER = Path("artifacts/musiccaps")
+CONF = Path("conf/data/musiccaps.yaml")
 
 
 def main() -> None:
     from eisbach.data import corpus, status
     from eisbach.data.musiccaps import fetching
     from eisbach.data.musiccaps import table as musiccaps_table
-    from eisbach.pipeline.params import MusicCaps, load
+    from eisbach.pipeline.params import MusicCaps, load, read_yaml
 
     prepare = load().prepare
-    own = prepare.corpus if isinstance(prepare.corpus, MusicCaps) else MusicCaps()
+    own = prepare.corpus
+    if not isinstance(own, MusicCaps):
+        own = MusicCaps(
+            **read_yaml(CONF, str(CONF), "run from the project's root, which holds conf/")["prepare"]["corpus"]
+        )
     settings = replace(own, **{name: value for name, value in _asked().items() if value is not None})
     rows = musiccaps_table.select(settings, prepare.seed)
     outcomes = fetching.fetch([row.wanted for row in rows], corpus.CACHE / "musiccaps", settings)

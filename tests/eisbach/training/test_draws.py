@@ -18,13 +18,14 @@ from eisbach import flow
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.adapters.sa3_format import export_adapter
 from eisbach.models.conditioning import dit_inputs
-from eisbach.pipeline.params import Finetune
 from eisbach.seeds import derive, torch_generator
 from eisbach.training.draws import draw, extended, inpainting
 from eisbach.training.loop import finetune
 from eisbach.weighting import make
+from tests.settings import PARAMS
 
-RELEASED = Finetune(
+RELEASED = replace(
+    PARAMS.finetune,
     rank=4,
     alpha=4.0,
     batch=4,
@@ -51,7 +52,7 @@ def test_draws_depend_on_seed_and_step_alone(archive):
 
 
 def test_what_is_switched_off_shifts_no_other_draw(archive):
-    plain = draw(archive, Finetune(batch=4), 3, 2)
+    plain = draw(archive, replace(PARAMS.finetune, batch=4), 3, 2)
     released = draw(archive, replace(RELEASED, ot_coupling=False), 3, 2)
     for name in ("noise", "t", "dropped"):
         assert torch.equal(getattr(plain, name), getattr(released, name))

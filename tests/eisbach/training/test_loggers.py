@@ -6,6 +6,7 @@ import torch
 
 from eisbach.errors import UserError
 from eisbach.training import loggers
+from tests.settings import text
 
 
 def record(step, arm, **more):
@@ -80,6 +81,6 @@ def test_an_unknown_logger_is_named(tmp_path):
     from eisbach.pipeline import params
 
     path = tmp_path / "params.yaml"
-    path.write_text("finetune: {loggers: [wandb]}")
+    path.write_text(text(finetune={"loggers": ["wandb"]}))
     with pytest.raises(UserError, match=r"finetune\.loggers\.0' is 'wandb'"):
         params.load(path)

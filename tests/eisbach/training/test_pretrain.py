@@ -1,12 +1,13 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 
-from eisbach.pipeline.params import Pretrain
 from eisbach.training.pretrain import kept_positions, learning_rate, pretrain
+from tests.settings import PARAMS
 
-SETTINGS = Pretrain(steps=6, batch=4, save_every=2, warmup_steps=2, lr=1e-3, inpainting=0.5, ema=0.9)
+SETTINGS = replace(PARAMS.pretrain, steps=6, batch=4, save_every=2, warmup_steps=2, lr=1e-3, inpainting=0.5, ema=0.9)
 
 
 def run(model, data, path, stop=None):
@@ -25,7 +26,7 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path, tiny_model, tiny_
 
 
 def test_the_loss_falls_on_a_few_clips(tmp_path, tiny_model, tiny_archive):
-    settings = Pretrain(steps=150, batch=8, save_every=1000, warmup_steps=5, lr=5e-3, inpainting=0.0)
+    settings = replace(PARAMS.pretrain, steps=150, batch=8, save_every=1000, warmup_steps=5, lr=5e-3, inpainting=0.0)
     model = copy.deepcopy(tiny_model).requires_grad_(True)
     losses = [record["loss"] for record in pretrain(model, tiny_archive, settings, tmp_path / "state")]
     assert sum(losses[-30:]) < 0.8 * sum(losses[:30])

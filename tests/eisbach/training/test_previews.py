@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,10 +6,11 @@ import soundfile
 import torch
 
 from eisbach.adapters.paired import PairedAdapters
-from eisbach.pipeline.params import Finetune, Generate
 from eisbach.training import previews
+from tests.settings import PARAMS
 
-SETTINGS, SAMPLING = Finetune(preview_prompts=1), Generate(steps=2)
+SETTINGS = replace(PARAMS.finetune, preview_prompts=1)
+SAMPLING = replace(PARAMS.generate, steps=2)
 
 
 @pytest.fixture

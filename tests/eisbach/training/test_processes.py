@@ -2,21 +2,22 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from eisbach.errors import UserError
-from eisbach.pipeline.params import Arm, Finetune
+from eisbach.pipeline.params import Arm
 from eisbach.training.loop import followed
 from eisbach.training.processes import share
 from eisbach.weighting import make
+from tests.settings import PARAMS, text
 
 NAMES = ("trace", "baseline", "barrier", "constant", "shuffled", "inverse", "timestep", "oracle")
 WEIGHTINGS = {name: make(name) for name in NAMES}
-LEADERS = followed(WEIGHTINGS, Finetune(arms={name: Arm(name) for name in NAMES}))
+LEADERS = followed(WEIGHTINGS, replace(PARAMS.finetune, arms={name: Arm(name) for name in NAMES}))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
@@ -57,7 +58,7 @@ def test_two_processes_over_gloo_leave_what_one_leaves(tmp_path, tiny_model, tin
         (folder / "model" / "model_config.json").write_text(json.dumps(tiny_config(small)))
         small.save(tiny_model, folder / "model" / "model.safetensors", torch.float32)
         latents.save(folder / "artifacts" / "encode" / "archive.safetensors", tiny_archive)
-        (folder / "params.yaml").write_text(yaml.safe_dump({"model": {"source": "model"}, "finetune": settings}))
+        (folder / "params.yaml").write_text(text(model={"source": "model"}, finetune=settings))
         environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             [*command, "eisbach.pipeline.stages.finetune", "5"],

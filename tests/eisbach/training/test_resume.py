@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,15 @@ from safetensors.torch import load_file
 
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.errors import UserError
-from eisbach.pipeline.params import Arm, Finetune
+from eisbach.pipeline.params import Arm
 from eisbach.training import resume
 from eisbach.training.loop import finetune
 from eisbach.weighting import make
+from tests.settings import PARAMS
 
 ARMS = {name: Arm(name) for name in ("baseline", "barrier", "trace", "timestep", "edm2")}
-SETTINGS = Finetune(
+SETTINGS = replace(
+    PARAMS.finetune,
     arms=ARMS,
     rank=2,
     alpha=2.0,
@@ -68,8 +71,6 @@ def test_a_run_that_stops_anywhere_ends_like_one_that_does_not(tmp_path, tiny_mo
 def test_other_settings_data_base_or_seed_are_refused_by_key(tmp_path, tiny_model, tiny_archive):
     path = tmp_path / "state"
     run(tiny_model, tiny_archive, path, stop=2)
-    from dataclasses import replace
-
     cases = {
         "lr: 0.01 -> 0.02": {"settings": replace(SETTINGS, lr=0.02)},
         "arms.barrier": {"settings": replace(SETTINGS, arms={**ARMS, "barrier": Arm("barrier", {"lam": 0.7})})},
@@ -87,8 +88,6 @@ def test_other_settings_data_base_or_seed_are_refused_by_key(tmp_path, tiny_mode
 
 
 def test_settings_on_which_nothing_depends_may_change(tmp_path, tiny_model, tiny_archive):
-    from dataclasses import replace
-
     whole, _ = run(tiny_model, tiny_archive, None)
     run(tiny_model, tiny_archive, tmp_path / "state", stop=3)
     settings = replace(SETTINGS, arms_per_pass=2, save_every=5, preview_prompts=1)

@@ -7,14 +7,25 @@ from eisbach import flow
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.metrics import loss_by_t
 from eisbach.models.velocity import predict
-from eisbach.pipeline.params import Arm, Finetune
+from eisbach.pipeline.params import Arm
 from eisbach.seeds import torch_generator
 from eisbach.training import validation
 from eisbach.training.loop import finetune
 from eisbach.weighting import make
+from tests.settings import PARAMS
 
 ARMS = {name: Arm(name) for name in ("baseline", "barrier")}
-SETTINGS = Finetune(arms=ARMS, rank=2, alpha=2.0, batch=3, steps=5, lr=1e-2, validate_every=2, validation_clips=4)
+SETTINGS = replace(
+    PARAMS.finetune,
+    arms=ARMS,
+    rank=2,
+    alpha=2.0,
+    batch=3,
+    steps=5,
+    lr=1e-2,
+    validate_every=2,
+    validation_clips=4,
+)
 
 
 def run(model, archive, settings=SETTINGS, **watching):

@@ -24,8 +24,8 @@ from eisbach.data.musiccaps import corpus as musiccaps
 from eisbach.data.musiccaps import download, fetching
 from eisbach.data.musiccaps import table as musiccaps_table
 from eisbach.errors import UserError
-from eisbach.pipeline.params import MusicCaps, Prepare
 from tests.eisbach.data.music import tune
+from tests.settings import MUSICCAPS, PARAMS, text
 
 GOOD = ["goodgood001", "goodgood002", "-dashdash01"]
 EXPECTED = {
@@ -44,8 +44,8 @@ EXPECTED = {
     "$(touch x);": "refused",
     "../../up001": "refused",
 }
-SETTINGS = MusicCaps(
-    rows=len(EXPECTED), attempts=2, backoff_seconds=0.01, timeout_seconds=30.0, workers=6, min_coverage=0.3
+SETTINGS = replace(
+    MUSICCAPS, rows=len(EXPECTED), attempts=2, backoff_seconds=0.01, timeout_seconds=30.0, workers=6, min_coverage=0.3
 )
 
 
@@ -132,7 +132,7 @@ def write_table(folder, ids, start=1.0, **changes):
 
 def settings(folder, **changes):
     corpus = replace(SETTINGS, path=str(folder), **changes)
-    return Prepare(clips={"finetune": 100, "heldout": 100}, corpus=corpus)
+    return replace(PARAMS.prepare, clips={"finetune": 100, "heldout": 100}, corpus=corpus)
 
 
 @pytest.fixture(scope="module")
@@ -203,9 +203,10 @@ def test_killed_in_the_middle_and_run_again(site, tmp_path):
     folder, log = tmp_path / "musiccaps", tmp_path / "musiccaps" / "status.jsonl"
     script = (
         "import sys, json\nfrom eisbach.data.musiccaps import download, fetching\n"
-        "from eisbach.pipeline.params import MusicCaps\n"
+        "from dataclasses import replace\nfrom tests.settings import MUSICCAPS\n"
         "from pathlib import Path\nfolder, address, names = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])\n"
-        "fetching.fetch([download.Wanted(n, 1.0, 11.0) for n in names], Path(folder), MusicCaps(workers=1), address)\n"
+        "settings = replace(MUSICCAPS, workers=1)\n"
+        "fetching.fetch([download.Wanted(n, 1.0, 11.0) for n in names], Path(folder), settings, address)\n"
     )
     command = [sys.executable, "-c", script, str(folder), address, json.dumps(names)]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
@@ -220,12 +221,12 @@ def test_killed_in_the_middle_and_run_again(site, tmp_path):
     half = folder / "audio" / ".killed00003.flac.999.partial"
     half.write_bytes(b"half a file")
     before = Counter(handler.asked)
-    outcomes = fetching.fetch(wanted, folder, MusicCaps(workers=1), address)
+    outcomes = fetching.fetch(wanted, folder, replace(MUSICCAPS, workers=1), address)
     assert [outcome.status for outcome in outcomes.values()] == ["ok"] * len(names)
     assert not done & set(handler.asked - before)
     for name in names:
         assert soundfile.info(folder / "audio" / f"{name}.flac").frames == 441000
-    assert fetching.fetch(wanted, folder, MusicCaps(), "http://127.0.0.1:9/{id}") == outcomes
+    assert fetching.fetch(wanted, folder, MUSICCAPS, "http://127.0.0.1:9/{id}") == outcomes
 
 
 def test_a_site_that_falls_silent_is_given_up(site, tmp_path):
@@ -308,7 +309,7 @@ def test_the_command_fetches_ahead_and_says_what_it_found(tmp_path, monkeypatch,
     from eisbach.pipeline.stages import musiccaps as command
 
     write_table(tmp_path / "music", ["$(touch x);", "`touch x`__", "a;b|c&d><ef"])
-    (tmp_path / "params.yaml").write_text("prepare: {corpus: {kind: musiccaps, rows: 3}}")
+    (tmp_path / "params.yaml").write_text(text(prepare={"corpus": {**vars(MUSICCAPS), "rows": 3}}))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["musiccaps", "--only-eval", "--limit", "2"])
     command.main()

@@ -8,9 +8,9 @@ from eisbach.data import clips, contrast, manifest
 from eisbach.data.scores import arrange, ensembles, midi, notes, pieces, render
 from eisbach.data.scores import corpus as scores
 from eisbach.errors import UserError
-from eisbach.pipeline.params import Prepare, Scores
+from tests.settings import PARAMS, SCORES
 
-SETTINGS = Prepare(clip_seconds=4.0, clips={"base": 3, "finetune": 3, "heldout": 2})
+SETTINGS = replace(PARAMS.prepare, corpus=SCORES, clip_seconds=4.0, clips={"base": 3, "finetune": 3, "heldout": 2})
 CHORALE = "bach/bwv66.6.mxl"
 
 
@@ -132,13 +132,13 @@ def test_clips_are_equally_loud(corpus):
         ({"clips": {"base": 0}}, r"prepare\.clips\.base.* is 0"),
         ({"clips": {}}, r"prepare\.clips.* empty"),
         ({"clip_seconds": 0.0}, r"prepare\.clip_seconds"),
-        ({"corpus": Scores(soundfont="none.sf2")}, r"soundfont none\.sf2 cannot be read"),
-        ({"corpus": Scores(path="none.json")}, r"list of scores none\.json cannot be read"),
+        ({"corpus": replace(SCORES, soundfont="none.sf2")}, r"soundfont none\.sf2 cannot be read"),
+        ({"corpus": replace(SCORES, path="none.json")}, r"list of scores none\.json cannot be read"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path, changes, said):
     with pytest.raises(UserError, match=said):
-        scores.prepare(Prepare(**changes), tmp_path, tmp_path / "cache")
+        scores.prepare(replace(PARAMS.prepare, **changes), tmp_path, tmp_path / "cache")
 
 
 def test_a_file_that_is_no_soundfont_is_named(tmp_path):

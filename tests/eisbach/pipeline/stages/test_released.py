@@ -4,7 +4,6 @@ own loader reads: every line that a released model meets, at small widths."""
 import importlib
 import json
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +28,8 @@ SOURCE, COMMIT = "owner/base", "0123456789abcdef0123456789abcdef01234567"
 CLIPS = 8
 
 
-def stage(name, *arguments):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [name, *arguments])
-        importlib.import_module(f"eisbach.pipeline.stages.{name}").main()
+def stage(name, *seed):
+    importlib.import_module(f"eisbach.pipeline.stages.{name}").main(*seed)
 
 
 def settings(**changes):
@@ -85,7 +82,7 @@ def workplace(tmp_path_factory, released_folder):
         exported = {}
         for kind in ("lora", "dora"):
             settings(finetune__adapter=kind)
-            stage("finetune", "0")
+            stage("finetune", 0)
             exported[kind] = root / f"{kind}.safetensors"
             export_adapter(paths.ADAPTERS / "0" / "barrier", exported[kind])
         yield Workplace(root, exported)
@@ -128,8 +125,8 @@ def test_samples_are_stereo_and_an_imported_adapter_is_an_arm_of_its_own(workpla
     Path("adapters").mkdir()
     (Path("adapters") / "theirs.safetensors").write_bytes(workplace.exported["dora"].read_bytes())
     (Path("adapters") / "other-kind.safetensors").write_bytes(workplace.exported["lora"].read_bytes())
-    for name, *arguments in (("base",), ("census",), ("generate", "0"), ("reference",), ("evaluate", "0")):
-        stage(name, *arguments)
+    for name, *seed in (("base",), ("census",), ("generate", 0), ("reference",), ("evaluate", 0)):
+        stage(name, *seed)
     samples = load_file(paths.SAMPLES / "0" / "samples.safetensors")
     assert torch.equal(samples["theirs"], samples["barrier"])
     assert not torch.equal(samples["other-kind"], samples["barrier"])
