@@ -21,15 +21,21 @@ LEADERS = followed(WEIGHTINGS, replace(PARAMS.finetune, arms={name: Arm(name) fo
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_every_arm_has_one_process_and_followers_are_with_their_leader(count):
+def test_every_arm_has_one_process_and_every_process_an_arm(count):
     shares = [share(WEIGHTINGS, LEADERS, index, count) for index in range(count)]
     assert sorted(arm for arms in shares for arm in arms) == sorted(NAMES)
     assert all(shares)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_followers_are_in_the_process_of_their_leader(count):
+    shares = [share(WEIGHTINGS, LEADERS, index, count) for index in range(count)]
+    assert LEADERS
     for follower, leader in LEADERS.items():
         assert any({follower, leader} <= set(arms) for arms in shares)
 
 
-def test_the_work_is_shared_out_evenly():
+def test_two_processes_have_equally_many_arms():
     assert [len(share(WEIGHTINGS, LEADERS, index, 2)) for index in range(2)] == [4, 4]
 
 
@@ -40,7 +46,7 @@ def test_more_processes_than_arms_are_refused_with_their_number():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_two_processes_over_gloo_leave_what_one_leaves(tmp_path, tiny_model, tiny_archive):
+def test_two_processes_over_gloo_write_the_same_bytes_as_one(tmp_path, tiny_model, tiny_archive):
     """Adapters and tables to the last bit, validation included, with arms that follow in the same step."""
     from eisbach.data import latents
     from eisbach.models import small
