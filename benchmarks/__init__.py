@@ -1,1 +1,1 @@
-"""What the method costs and how many digits it keeps, measured; results are committed beside the programs."""
+"""Measurements of the method's cost and precision, and of the judge. Results are committed next to the programs."""

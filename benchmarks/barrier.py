@@ -1,9 +1,10 @@
-"""What the barrier costs: `python -m benchmarks.barrier` writes benchmarks/barrier.json, prints the table of the docs.
+"""The cost of the barrier in a training step, in CPU time.
 
-The step it is compared with is a whole one of the shipped small model: forward, loss, backward, AdamW on a DoRA of
-rank 16 over every layer, batch 4. With 256 channels the same model with wider ends, weights as initialised: the time
-does not depend on them. One thread, CPU seconds, step and factors by turns in one process, medians over rounds: a
-busy machine changes the figures, hardly their ratios.
+Writes benchmarks/barrier.json and prints the table of docs/barrier.md. The step is a whole training step of the shipped
+small model: forward, loss, backward and AdamW on a DoRA of rank 16 over every layer, batch 4. For 256 channels the
+model gets wider input and output layers with random weights, which do not affect the time. One thread, medians over
+rounds; each round measures the step and every factor in the same process, so a busy machine changes the times but
+hardly their ratios.
 """
 
 import json
@@ -12,6 +13,11 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from eisbach.pipeline import command
+
+if __name__ == "__main__":
+    command.parser(__doc__).parse_args()  # before the imports that take seconds
 
 import pandas as pd
 import torch
@@ -37,7 +43,7 @@ RESULT = Path(__file__).with_suffix(".json")
 
 
 def model_with(channels: int) -> nn.Module:
-    """The shipped small model, or the same with another number of latent channels."""
+    """The shipped small model, or a random one of its shape with another number of latent channels."""
     config = json.loads((small.BASE / "model_config.json").read_text())
     if channels == config["model"]["io_channels"]:
         return small.load()
@@ -48,7 +54,7 @@ def model_with(channels: int) -> nn.Module:
 
 
 def clips(channels: int, positions: int) -> Latents:
-    """A batch of noise in the archive's form, with text of the greatest length."""
+    """A batch of noise `[BATCH, channels, positions]` in the archive's form, with captions of the maximum length."""
     generator = torch_generator(0, "benchmark", channels, positions)
     return Latents(
         pd.DataFrame({"seconds": [positions * 4096 / 44100] * BATCH}),
@@ -61,7 +67,7 @@ def clips(channels: int, positions: int) -> Latents:
 
 
 def training_step(model: nn.Module, adapters: PairedAdapters, data: Latents) -> Callable[[], None]:
-    """A baseline step, ready to be called: what the barrier's time is compared with."""
+    """A function that takes one training step without the barrier."""
     optimizer = torch.optim.AdamW(adapters.parameters("arm").values(), lr=1e-6, fused=True)
     noise = torch.randn(data.latents.shape, generator=torch_generator(0, "benchmark noise"))
     t = torch.linspace(0.1, 0.9, BATCH)
@@ -76,13 +82,13 @@ def training_step(model: nn.Module, adapters: PairedAdapters, data: Latents) -> 
 
 
 def naive_factor(output: Tensor, lam: float) -> Tensor:
-    """Eq. 1-5 as printed, in the output's dtype, guarded by the usual clamp."""
+    """Eq. 1-5 as printed, in the output's dtype, with the usual clamp: `[B, C, T]` -> factor `[B]`."""
     weight = 1 / (1 - naive_gap(output).clamp(min=1e-6).log())
     return (1 - lam) + lam * weight
 
 
 def cpu_milliseconds(call: Callable[[], object], times: int) -> float:
-    """CPU time of one call, over `times` calls."""
+    """Mean CPU time of one call over `times` calls."""
     start = time.process_time()
     for _ in range(times):
         call()
@@ -90,7 +96,7 @@ def cpu_milliseconds(call: Callable[[], object], times: int) -> float:
 
 
 def measure(step: Callable[[], None], output: Tensor, rounds: int) -> list[dict]:
-    """One row per dtype: medians over rounds, each of which runs the step and every factor."""
+    """One row per dtype: medians over `rounds`, each of which times the step and every factor on `output` [B, C, T]."""
     outputs = {"float32": output, "bfloat16": output.bfloat16()}
     factors = {"barrier": barrier_factor, "naive": naive_factor}
     taken = {"step": [], **{(dtype, name): [] for dtype in outputs for name in factors}}
@@ -132,7 +138,7 @@ def main() -> None:
 
 
 def table(rows: list[dict]) -> str:
-    """Markdown: one line per size, bfloat16 behind the stroke."""
+    """A Markdown table with one line per size."""
     lines = [
         "| C | T | training step, ms | barrier, ms (fp32 / bf16) | naive, ms (fp32 / bf16) | barrier / step |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -148,4 +154,4 @@ def table(rows: list[dict]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -1,9 +1,15 @@
-"""Digits of 1 - B: `python -m benchmarks.precision` prints the table of docs/barrier.md.
+"""The relative error of 1 - B, Eq. 3, by implementation and dtype.
 
-Against 160-digit arithmetic on the same numbers, for float32 outputs of a chosen divergence K.
+Prints the table of docs/barrier.md. The reference is 160-digit arithmetic on the same float32 outputs, which are made
+to have a chosen divergence K.
 """
 
 import math
+
+from eisbach.pipeline import command
+
+if __name__ == "__main__":
+    command.parser(__doc__).parse_args()  # before the imports that take seconds
 
 import torch
 from torch import Tensor
@@ -17,9 +23,10 @@ LENGTHS = (2, 108, 1292, 4096)
 
 
 def output_of_divergence(divergence: float, positions: int, channels: int = 2, level: float = 1.0) -> Tensor:
-    """A float32 output `[1, C, T]` of about this K in nats (below log T), its energies about `level`^2 and more.
+    """A float32 output `[1, C, T]` with a divergence K of about `divergence` nats, which must be below log T.
 
-    One pattern of noise on a constant, its amplitude found by bisection.
+    It is the constant `level` plus one pattern of noise, whose amplitude is found by bisection; the energies are about
+    `level`^2 or higher.
     """
     pattern = torch.randn(1, channels, positions, generator=torch_generator(0, "precision"), dtype=torch.float64)
     low, high = 1e-12, 1e6
@@ -31,13 +38,13 @@ def output_of_divergence(divergence: float, positions: int, channels: int = 2, l
 
 
 def naive_gap(output: Tensor) -> Tensor:
-    """1 - B as printed, Eq. 1-3, in the output's dtype: `[B, C, T]` -> `[B]`."""
+    """1 - B by Eq. 1-3 as printed, in the output's dtype: `[B, C, T]` -> `[B]`."""
     belief = output.square().mean(1).softmax(1)
     return 1 + (belief * belief.log()).nan_to_num().sum(1) / math.log(output.shape[2])  # 0 log 0 = 0
 
 
 def relative_errors(output: Tensor) -> dict[str, float]:
-    """Of 1 - B, by `eisbach.barrier` and by the formula as printed in three dtypes."""
+    """Errors of 1 - B for `output` [1, C, T]: of `eisbach.barrier`, and of the printed formula in three dtypes."""
     exact = reference(output[0].numpy())["gap"]
     gaps = {
         "eisbach.barrier": belief_gap(output),
@@ -49,7 +56,7 @@ def relative_errors(output: Tensor) -> dict[str, float]:
 
 
 def worst(divergence: float, level: float) -> dict[str, float]:
-    """The largest error over LENGTHS; a K that log T cannot reach is left out."""
+    """The largest errors over those LENGTHS whose log T is large enough for this divergence."""
     possible = [length for length in LENGTHS if divergence < 0.9 * math.log(length)]
     errors = [
         relative_errors(output_of_divergence(divergence, length, channels=64, level=level)) for length in possible
@@ -68,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

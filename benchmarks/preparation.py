@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from eisbach.compose import composed
 from eisbach.data.recorded import ffmpeg
 from eisbach.files import replacing
 
@@ -77,9 +78,8 @@ def main() -> None:
         folder = Path(scratch)
         (folder / "music").mkdir()
         paths = write_files(folder / "music", count)
-        corpus = {"kind": "folder", "path": "music"}
-        params = {"prepare": {"clips": {"finetune": count, "heldout": count}, "corpus": corpus}}
-        (folder / "params.yaml").write_text(json.dumps(params))  # JSON is YAML
+        clips = f"prepare.clips={{base: 0, finetune: {count}, heldout: {count}}}"
+        (folder / "params.yaml").write_text(composed(["data=folder", clips]))
         theirs = cost(lambda: convert(paths, folder / "ffmpeg"))
         stage = [sys.executable, "-m", "eisbach.pipeline.stages.prepare"]
         ours = cost(lambda: subprocess.run(stage, cwd=folder, check=True))

@@ -1,9 +1,10 @@
-"""`python -m benchmarks.training`: arm-steps per second of the paired layer against separate PEFT runs, as ratios.
+"""Arm-steps per CPU second of the paired layer, as multiples of separate PEFT runs.
 
-The shipped base, DoRA of rank 16, 108 latents; forward, backward and AdamW. For each batch size, PEFT trains one arm on
-the library's own modules and one on the norms of `eisbach.models.closed_form`, as this project trains; then the paired
-layer trains 1, 2, 4 and 8 arms, round after round in one process, so that whoever else uses the machine slows all of
-them; the least CPU time of the rounds counts. Written to training.json beside this file.
+Writes benchmarks/training.json and prints it. A step is forward, backward and AdamW on the shipped base with DoRA of
+rank 16 and 108 latents. For each batch size, PEFT trains one arm on the library's own modules and one on the norms of
+`eisbach.models.closed_form`, which this project uses; the paired layer trains 1, 2, 4 and 8 arms. All are measured in
+turn, in several rounds of one process, so that other load on the machine slows all of them; the minimum CPU time over
+the rounds counts.
 """
 
 import json
@@ -11,6 +12,11 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from eisbach.pipeline import command
+
+if __name__ == "__main__":
+    command.parser(__doc__).parse_args()  # before the imports that take seconds
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
@@ -26,7 +32,7 @@ RESULT = Path(__file__).with_suffix(".json")
 
 
 def step(model: nn.Module, optimizers: list[torch.optim.Optimizer], batch: int, arms: int) -> None:
-    """One training step of all arms on the same fixed draw."""
+    """One training step of `arms` arms stacked along the batch, on the same fixed noise."""
     generator = torch.Generator().manual_seed(0)
     noisy = torch.randn(batch, model.io_channels, LENGTH, generator=generator)
     states = torch.randn(batch, 80, 384, generator=generator)
@@ -41,13 +47,14 @@ def step(model: nn.Module, optimizers: list[torch.optim.Optimizer], batch: int, 
 
 
 def base() -> nn.Module:
+    """The shipped model with the norms of `closed_form`."""
     model = small.load()
     closed_form.use(model.model.model)
     return model
 
 
 def separate(model: nn.Module, batch: int) -> Callable[[], None]:
-    """A step of one arm under PEFT."""
+    """A function that takes one training step of one arm with PEFT."""
     dit = model.model.model
     config = LoraConfig(r=RANK, lora_alpha=RANK, use_dora=True, target_modules=targets(dit))
     inject_adapter_in_model(config, dit)
@@ -56,7 +63,7 @@ def separate(model: nn.Module, batch: int) -> Callable[[], None]:
 
 
 def paired(batch: int, arms: int) -> Callable[[], None]:
-    """A step of `arms` arms in one pass."""
+    """A function that takes one training step of `arms` arms in one pass."""
     model = base()
     names = [f"arm{index}" for index in range(arms)]
     adapters = PairedAdapters(model.model.model, names, "dora", RANK, float(RANK))
@@ -72,11 +79,11 @@ def cpu_seconds(run: Callable[[], None]) -> float:
 
 
 def measure(batch: int) -> dict[str, float]:
-    """Arm-steps per CPU second: PEFT's, the paired layer's by number of arms, and their ratios to PEFT's."""
+    """Arm-steps per CPU second of PEFT and of the paired layer by number of arms, and the ratios to PEFT."""
     runs = {"peft": (1, separate(small.load(), batch)), "peft, closed form": (1, separate(base(), batch))}
     runs |= {str(arms): (arms, paired(batch, arms)) for arms in ARMS}
     for _, run in runs.values():
-        run()  # allocations of the first step
+        run()  # the first step allocates
     best = {name: float("inf") for name in runs}
     for _ in range(ROUNDS):
         for name, (arms, run) in runs.items():
@@ -102,4 +109,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

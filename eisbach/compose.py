@@ -1,15 +1,19 @@
-"""conf/ -> params.yaml: `python -m eisbach.compose profile=smoke`. The same groups as `dvc exp run -S` takes."""
+"""Compose params.yaml from conf/: `python -m eisbach.compose profile=smoke finetune.steps=20`.
 
-import sys
+Each argument is a Hydra override: `group=option` for a group of conf/ (profile, model, data, arms), or `key=value` for
+one setting. `dvc exp run -S` takes the same overrides. params.yaml is replaced only when the result is valid.
+"""
+
 from pathlib import Path
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from eisbach.errors import UserError
 from eisbach.files import replacing
-from eisbach.pipeline import params
+from eisbach.pipeline import command, params
 
 
 def composed(overrides: list[str], folder: str | Path = "conf") -> str:
@@ -25,16 +29,16 @@ def composed(overrides: list[str], folder: str | Path = "conf") -> str:
 
 
 def main() -> None:
-    text = composed(sys.argv[1:])
+    parser = command.parser(__doc__)
+    parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="profile=NAME, data=NAME, key=value, ...")
+    overrides = parser.parse_args().overrides
+    text = composed(overrides)
+    params.checked(yaml.safe_load(text), " ".join(["conf/ with", *overrides]), "correct it and run again")
     target = Path("params.yaml")
-    if target.exists() and target.read_text() == text:
-        return
-    with replacing(target) as temporary:
-        temporary.write_text(text)
-        params.load(temporary)  # a fault is reported before the old file is replaced
+    if not target.exists() or target.read_text() != text:
+        with replacing(target) as temporary:
+            temporary.write_text(text)
 
 
 if __name__ == "__main__":
-    from eisbach.pipeline.command import run
-
-    run(main)
+    command.run(main)

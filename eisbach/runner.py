@@ -1,38 +1,37 @@
-"""Train all seeds of params.yaml: `python -m eisbach.runner`, or spread over a cluster with `--runner ray`.
+"""Train all seeds of params.yaml, one after another or, with `--runner ray`, spread over a cluster.
 
-Machines share the project's folder. A seed is a task of `--cores` cores, or of `--gpus` GPUs; when its machine dies, it
-goes on elsewhere from its state in `.cache`, to the same bits on as many cores. Afterwards `dvc commit` takes over what
-was made.
+The machines of a cluster share the project's folder. A seed is one task of `--cores` cores or `--gpus` GPUs. When its
+machine dies, the task continues on another from its state in `.cache`, and ends with the same bits on the same number
+of cores. Afterwards `dvc commit` records the outputs.
 """
 
-import argparse
 import os
-import sys
 from collections.abc import Iterable
 
 from eisbach.errors import UserError
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
 def train(seed: int, folder: str) -> int:
-    """The stage `finetune@seed`, in the project's `folder` and in this process: they die together."""
+    """Run the stage `finetune@seed` in the project's `folder` and in this process, so that both die together."""
     from eisbach.pipeline.stages import finetune
 
     os.chdir(folder)
-    sys.argv = ["finetune", str(seed)]
-    finetune.main()
+    finetune.main(seed)
     return seed
 
 
 def serial(seeds: Iterable[int]) -> None:
+    """Train the seeds one after another in this process."""
     for seed in seeds:
         train(seed, os.getcwd())
 
 
 def spread(seeds: Iterable[int], cores: int, gpus: int, address: str | None) -> None:
-    """On the Ray cluster at `address` (None: the one that RAY_ADDRESS names, or this machine alone).
+    """Train the seeds on the Ray cluster at `address` (None: the one in RAY_ADDRESS, or this machine alone).
 
-    Raises UserError for a seed that fails by itself, after the others; the death of a machine is no failure.
+    A task whose machine dies is started again elsewhere. Raises UserError when Ray is not installed, and, after all
+    other seeds have ended, for each seed that failed with an error.
     """
     try:
         import ray
@@ -57,15 +56,16 @@ def spread(seeds: Iterable[int], cores: int, gpus: int, address: str | None) -> 
 
 
 def main() -> None:
+    parser = command.parser(__doc__)
+    parser.add_argument("--runner", choices=["serial", "ray"], default="serial")
+    parser.add_argument("--cores", type=int, default=1, help="CPU cores of each seed")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs of each seed")
+    parser.add_argument("--address", help="address of the Ray cluster")
+    given = parser.parse_args()
+
     from eisbach.pipeline import paths
     from eisbach.pipeline.params import load
 
-    words = argparse.ArgumentParser(prog="python -m eisbach.runner", description=__doc__.split("\n")[0])
-    words.add_argument("--runner", choices=["serial", "ray"], default="serial")
-    words.add_argument("--cores", type=int, default=1, help="of each seed")
-    words.add_argument("--gpus", type=int, default=0, help="of each seed")
-    words.add_argument("--address", help="of the Ray cluster")
-    given = words.parse_args()
     if not paths.REGISTRATION.is_file():
         raise UserError(f"{paths.REGISTRATION} is missing; run `dvc repro register` first, it seals the registry")
     seeds = load().seeds
@@ -73,8 +73,8 @@ def main() -> None:
         spread(seeds, given.cores, given.gpus, given.address)
     else:
         serial(seeds)
-    print("made; now type: dvc commit --force", *(f"finetune@{seed}" for seed in seeds))
+    print("trained; now run: dvc commit --force", *(f"finetune@{seed}" for seed in seeds))
 
 
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

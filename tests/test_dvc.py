@@ -1,4 +1,4 @@
-"""`dvc.yaml` names every file of ours that a stage runs: one that it forgot would leave old results under new code."""
+"""Each stage in `dvc.yaml` lists every file of ours that it runs. Without a file, new code would keep old results."""
 
 import ast
 from functools import cache
@@ -11,22 +11,22 @@ ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 OURS = ("eisbach", "predictions", "toy_models")
 
-# Reading, writing, telling: no number comes from there. Of the settings DVC compares the values.
-SAYS_NOTHING = {
+# These read, write or report, and change no number. For params.py, DVC compares the values of the settings.
+NO_RESULTS = {
     "eisbach/errors.py",
     "eisbach/files.py",
     "eisbach/training/loggers.py",
     "eisbach/training/previews.py",
     *(f"eisbach/pipeline/{name}.py" for name in ("command", "durations", "params", "paths", "progress", "tables")),
 }
-NAMES = {"eisbach/barrier.py"}  # `stages.loading` checks the names of weightings
-UNADAPTED = {f"eisbach/adapters/{path.name}" for path in (ROOT / "eisbach" / "adapters").glob("*.py")}
-UNUSED = {
-    # `stages.loading` imports them for the stages that wear adapters; these take the base alone.
-    **dict.fromkeys(("base", "census", "reference"), UNADAPTED | {"eisbach/sample.py"}),
-    "encode": UNADAPTED | NAMES,
-    "generate": NAMES,
-    # Previews sample, and validation takes its clips from `generate.prompts`; neither moves an adapter.
+BARRIER = {"eisbach/barrier.py"}  # imported by `stages.loading` to check the names of weightings
+ADAPTERS = {f"eisbach/adapters/{path.name}" for path in (ROOT / "eisbach" / "adapters").glob("*.py")}
+UNUSED = {  # imported by a stage that does not use them
+    # `stages.loading` imports the adapters for other stages; these use the base alone.
+    **dict.fromkeys(("base", "census", "reference"), ADAPTERS | {"eisbach/sample.py"}),
+    "encode": ADAPTERS | BARRIER,
+    "generate": BARRIER,
+    # Previews generate samples, and validation chooses its clips with `generate.prompts`; neither changes an adapter.
     "finetune": {"eisbach/inference/generate.py", "eisbach/sample.py"},
 }
 
@@ -39,7 +39,7 @@ def file_of(module: str) -> Path | None:
 
 @cache
 def imported(path: Path) -> frozenset[Path]:
-    """Our files that a file imports, within functions too."""
+    """Our files that a file imports, including imports within functions."""
     modules = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -62,19 +62,19 @@ def run_by(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_all_that_it_runs(stage):
+def test_a_stage_depends_on_all_files_that_it_runs(stage):
     plan = STAGES[stage]
-    needed = run_by(plan["cmd"].split()[2]) - SAYS_NOTHING - UNUSED.get(stage, set())
+    needed = run_by(plan["cmd"].split()[2]) - NO_RESULTS - UNUSED.get(stage, set())
     missing = {name for name in needed if not any(Path(name).is_relative_to(dep) for dep in plan["deps"])}
     assert not missing, f"add to {stage} in dvc.yaml: {', '.join(sorted(missing))}"
 
 
-def test_imports_within_functions_are_seen():
+def test_imports_within_functions_are_found():
     assert {"eisbach/training/loop.py", "eisbach/barrier.py"} <= run_by("eisbach.pipeline.stages.finetune")
     assert "predictions/judge/judge.py" in run_by("predictions")
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_dependencies_of_code_exist(stage):
+def test_the_code_that_a_stage_depends_on_exists(stage):
     code = [dep for dep in STAGES[stage]["deps"] if dep.split("/")[0] in OURS]
     assert all((ROOT / dep).exists() for dep in code)

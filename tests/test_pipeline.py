@@ -16,12 +16,19 @@ import yaml
 from tests.eisbach.data.music import tune
 
 ROOT = Path(__file__).parents[1]
-KILLED_AFTER = (4, 9, 20, 30, 45, 60)  # seconds: in the environment check, in the corpus, in and between stages
+KILLED_AFTER = (
+    4,
+    9,
+    20,
+    30,
+    45,
+    60,
+)  # seconds: in the environment check, the corpus, and in and between stages
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """A function that makes a clone of the committed tree."""
+    """A function that clones the committed tree."""
 
     def make(name: str) -> Path:
         folder = tmp_path_factory.mktemp("clones") / name
@@ -32,7 +39,7 @@ def clone(tmp_path_factory):
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen:
-    """`make repro` in a clone that borrows this environment, as a process group of its own."""
+    """`make repro` in a clone, with this environment, as a separate process group."""
     command = ["make", "-o", f"{sys.prefix}/.ready", "repro", f"VENV={sys.prefix}", *arguments]
     return subprocess.Popen(
         command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
@@ -40,6 +47,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
 
 
 def finish(folder: Path, *arguments: str) -> str:
+    """The output of `make repro`, which must succeed."""
     process = start(folder, *arguments)
     output, _ = process.communicate(timeout=1800)
     assert process.returncode == 0, output[-2000:]
@@ -53,26 +61,26 @@ def finished(clone):
     return folder
 
 
-def found(folder: Path) -> dict[str, object]:
-    """dvc.lock, which holds the hash of every output, and every small metrics file."""
+def outputs(folder: Path) -> dict[str, object]:
+    """dvc.lock, which has the hash of every output, and the content of every metrics file."""
     lock = yaml.safe_load((folder / "dvc.lock").read_text())
     return lock | {file.name: file.read_text() for file in (folder / "results").glob("*.json")}
 
 
 @pytest.mark.slow
-def test_a_finished_run_does_nothing_again(finished):
+def test_a_finished_run_does_nothing_when_repeated(finished):
     assert "up to date" in finish(finished)
 
 
 @pytest.mark.slow
-def test_another_clone_finds_the_same_bytes(finished, clone):
+def test_another_clone_writes_the_same_bytes(finished, clone):
     again = clone("second")
     finish(again, "PROFILE=smoke")
-    assert found(again) == found(finished)
+    assert outputs(again) == outputs(finished)
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_again_and_again_finds_the_same_bytes(finished, clone):
+def test_a_run_killed_several_times_writes_the_same_bytes(finished, clone):
     folder = clone("killed")
     for seconds in KILLED_AFTER:
         process = start(folder, "PROFILE=smoke")
@@ -80,11 +88,11 @@ def test_a_run_that_was_killed_again_and_again_finds_the_same_bytes(finished, cl
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     finish(folder, "PROFILE=smoke")
-    assert found(folder) == found(finished)
+    assert outputs(folder) == outputs(finished)
 
 
 @pytest.mark.slow
-def test_one_more_seed_trains_only_itself(finished):
+def test_another_seed_trains_that_seed_only(finished):
     path = finished / "params.yaml"
     path.write_text(path.read_text().replace("\nseeds:\n", "\nseeds:\n- 7\n"))
     output = finish(finished)
@@ -101,7 +109,7 @@ def test_the_shipped_base_beats_linear_predictors_on_held_out_clips(finished):
 
 @pytest.mark.slow
 def test_the_pipeline_runs_to_its_end_on_a_folder_of_other_music(clone):
-    """Long and short files, a latent's worth of padding, a broken one, and contrast that nobody knows."""
+    """Long and short files, one that needs a latent of padding, a broken file, and unknown contrast."""
     folder = clone("own music")
     for seed, seconds in enumerate((23.0, 10.0, 4.0, 31.0, 12.5, 10.0)):
         path = folder / "music" / f"tune {seed}.flac"

@@ -1,4 +1,4 @@
-"""How long a stage took, for the report's provenance; only where DVC runs it, so that nothing else leaves traces."""
+"""The duration of a stage, for the report's provenance. It is written only when DVC runs the stage."""
 
 import os
 import time
@@ -9,19 +9,22 @@ FOLDER = Path("results") / "durations"  # /<stage>.json
 
 
 def _cpu() -> float:
-    """User and system seconds of this process and of the children it has waited for."""
+    """User and system seconds of this process and of its child processes that have ended."""
     return sum(os.times()[:4])
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Started when it is made."""
+    """Measures wall and CPU time from its creation."""
 
     wall: float = field(default_factory=time.monotonic)
     cpu: float = field(default_factory=_cpu)
 
     def record(self) -> None:
-        """Write stage, wall and CPU seconds (all threads, and processes that have ended); the stage's name is DVC's."""
+        """Write wall and CPU seconds (of all threads and ended child processes) under the stage's name in DVC_STAGE.
+
+        Does nothing without DVC_STAGE.
+        """
         from eisbach.pipeline.tables import write_metrics
 
         stage = os.environ.get("DVC_STAGE")

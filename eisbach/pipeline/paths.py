@@ -1,4 +1,4 @@
-"""Where the pipeline's artefacts lie, relative to the project's root: the same names as in dvc.yaml."""
+"""The paths of the pipeline's artefacts, relative to the project's root. dvc.yaml has the same paths."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ CENSUS = ARTIFACTS / "census" / "census.parquet"
 SENSITIVITY = ARTIFACTS / "census" / "sensitivity.parquet"
 ADAPTERS = ARTIFACTS / "finetune"  # /<seed>/<arm>/, /<seed>/telemetry.parquet
 SAMPLES = ARTIFACTS / "generate"  # /<seed>/samples.parquet, /<seed>/samples.safetensors, /<seed>/*.flac
-REFERENCE = ARTIFACTS / "reference" / "embeddings.safetensors"  # of real clips, and the scale fitted on them
-EVALUATION = ARTIFACTS / "evaluate"  # /<seed>/*.parquet, /<seed>/heard.safetensors
+REFERENCE = ARTIFACTS / "reference" / "embeddings.safetensors"  # of real clips, with the scale fitted on them
+EVALUATION = ARTIFACTS / "evaluate"  # /<seed>/*.parquet, /<seed>/*.safetensors
 BETWEEN_SEEDS = ARTIFACTS / "between_seeds" / "outcomes.parquet"
 TOYS = ARTIFACTS / "toys"  # outcomes, curves, weights, draws: parquet
 METRICS = Path("results")
 REPORT = Path("report")
-CHECKPOINTS = Path(".cache")  # unfinished runs; outside DVC, which clears a stage's outputs before it runs
+CHECKPOINTS = Path(".cache")  # of unfinished runs; not a DVC output, because DVC deletes those before a stage runs

@@ -1,4 +1,4 @@
-"""A progress bar for whoever watches: silent when standard error is not a terminal."""
+"""A progress bar on standard error, hidden when that is not a terminal."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 
 class Rate(ProgressColumn):
-    """Items per second, as long as the last half minute lets tell."""
+    """Items per second over the last 30 s; empty before the first measurement."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -28,7 +28,7 @@ class Rate(ProgressColumn):
 
 
 def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
-    """Yield `items` under a bar that shows how many are done, how fast, and how long the rest will take."""
+    """Yield `items` while a bar shows the number done of `total`, the rate, and the elapsed and remaining time."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:

@@ -1,4 +1,4 @@
-"""Tidy tables: parquet for stages, JSON for `dvc metrics`; both written whole or not at all."""
+"""Tables as parquet for the stages and numbers as JSON for `dvc metrics`. Both are written completely or not at all."""
 
 import json
 from pathlib import Path
@@ -10,12 +10,13 @@ from eisbach.files import replacing
 
 
 def write(path: str | Path, table: pd.DataFrame) -> None:
+    """Write `table` without its index. Raises UserError when the disk is full or not writable."""
     with replacing(path) as temporary:
         table.to_parquet(temporary, index=False)
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """Raises UserError when the table is missing."""
+    """Read a table that `write` wrote. Raises UserError when it is missing."""
     try:
         return pd.read_parquet(path)
     except FileNotFoundError:
@@ -23,6 +24,6 @@ def read(path: str | Path) -> pd.DataFrame:
 
 
 def write_metrics(path: str | Path, metrics: dict) -> None:
-    """Numbers of any library's type become JSON's. Raises TypeError for what is no number, string, list or dict."""
+    """Write `metrics` as JSON, with NumPy and torch numbers as JSON numbers. Raises TypeError for any other type."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(metrics, indent=2, sort_keys=True, default=float) + "\n")

@@ -1,5 +1,5 @@
-"""Independent pieces of work on all cores, each on one: here a step is many small products, and splitting each
-product over the cores gains little."""
+"""Independent work in parallel threads. A step here consists of many small products: running several at once is faster
+than splitting each over the cores."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +13,12 @@ Result = TypeVar("Result")
 
 
 def thread_map(function: Callable[[Item], Result], items: Iterable[Item], at_once: int | None = None) -> list[Result]:
-    """`[function(item) for item in items]`, `at_once` threads side by side (None: all items, at most one a core).
+    """`[function(item) for item in items]` with up to `at_once` threads (None: one per item), at most one per core.
 
-    Torch's cores are shared out equally among the threads, also when there are fewer items than `at_once`: with it
-    given, what an item rounds to does not depend on how many there are. A thread starts with the caller's context
-    variables, but torch's grad mode is a thread's own: `function` sets it. Raises what the first failing item raised,
-    after those that were under way.
+    Each thread gets an equal share of torch's cores, even when there are fewer items than `at_once`: with a given
+    `at_once`, the rounding of a result does not depend on the number of items. A thread starts with a copy of the
+    caller's context variables. Torch's grad mode is local to each thread, so `function` must set it. An error in an
+    item is raised when all items have ended; of several errors, the one of the first item.
     """
     items, cores = list(items), torch.get_num_threads()
     at_once = min(at_once or len(items), cores)

@@ -1,4 +1,4 @@
-"""Exact resume: tensors and small facts in one safetensors file, written whole or not at all."""
+"""The state of a run in one safetensors file: tensors and JSON facts, written completely or not at all."""
 
 import json
 from pathlib import Path
@@ -13,16 +13,16 @@ from eisbach.files import replacing
 
 
 def save(path: str | Path, tensors: dict[str, Tensor], facts: dict) -> None:
-    """`facts` must survive JSON; tensors keep their dtype, bit for bit."""
+    """Write `tensors`, bit for bit, and `facts`, which must be JSON values. Raises UserError when the disk is full."""
     flat = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
         save_file(flat, temporary, metadata={"facts": json.dumps(facts)})
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict] | None:
-    """The saved pair, or None where nothing was saved yet.
+    """The tensors and facts that `save` wrote, or None when there is no file.
 
-    Raises UserError when the file is damaged; a killed run cannot damage it.
+    Raises UserError when the file is damaged. A killed run does not damage it.
     """
     if not Path(path).exists():
         return None
@@ -30,21 +30,21 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict] | None:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])  # noqa: SIM118
     except (SafetensorError, KeyError, TypeError) as error:
-        raise UserError(f"the checkpoint {path} is damaged ({error}); delete it to begin again") from error
+        raise UserError(f"the checkpoint {path} is damaged ({error}); delete it to start over") from error
 
 
 def same_config(facts: dict, config: dict, path: str | Path) -> None:
-    """Refuse to continue a run under other settings. Raises UserError naming each key that differs."""
+    """Raises UserError, naming each key that differs, unless `config` equals the saved one in `facts["config"]`."""
     before = facts["config"]
     config = json.loads(json.dumps(config))
     changed = sorted(key for key in before.keys() | config.keys() if before.get(key) != config.get(key))
     if changed:
         pairs = ", ".join(f"{key}: {before.get(key)} -> {config.get(key)}" for key in changed)
-        raise UserError(f"{path} was begun with other settings ({pairs}); delete it to begin again")
+        raise UserError(f"{path} was started with other settings ({pairs}); restore them or delete it to start over")
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
-    """The optimiser's per-parameter state as flat named tensors."""
+    """The optimiser's state as tensors named `<prefix><parameter index>.<key>`."""
     return {
         f"{prefix}{index}.{name}": torch.as_tensor(value)
         for index, state in optimizer.state_dict()["state"].items()
@@ -53,7 +53,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], prefix: str) -> None:
-    """Inverse of `optimizer_tensors`; the parameter groups keep the settings they were built with."""
+    """Load what `optimizer_tensors` returned; the parameter groups keep their own settings."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith(prefix):

@@ -1,6 +1,6 @@
-"""What a training step shares between all arms of a seed, drawn from (seed, step) and nothing else.
+"""The random draws of a training step, which all arms of a seed share. They depend on the seed and the step only.
 
-Steps 3 to 9 of the released recipe; what the settings leave out draws nothing.
+These are steps 3 to 9 of the released recipe. A setting that is off draws no random numbers.
 """
 
 import random
@@ -15,26 +15,28 @@ from eisbach.pipeline.params import Finetune
 from eisbach.seeds import derive, torch_generator
 
 LATENTS_PER_SECOND = 44100 / 4096
-SEGMENTS = 10  # at most so many spans are generated in a clip of the first kind
+SEGMENTS = 10  # maximum number of generated spans in a clip
 
 
 @dataclass(frozen=True)
 class Draw:
-    clips: Latents  # cut to the longest
+    """A batch of B clips with C channels and T positions, and its random draws."""
+
+    clips: Latents  # cut to the longest clip of the batch
     noise: Tensor  # [B, C, T]
     t: Tensor  # [B]
-    dropped: Tensor  # [B] bool: conditioning left out
-    valid: Tensor  # [B, T] bool: the clip, and the silence behind it that counts as part of it
-    kept: Tensor  # [B, T] bool: given to the model as inpainting context
+    dropped: Tensor  # [B] bool: trained without conditioning
+    valid: Tensor  # [B, T] bool: the clip and the silence after it that counts as part of it
+    kept: Tensor  # [B, T] bool: the inpainting context given to the model
 
     @property
     def mask(self) -> Tensor:
-        """[B, T] bool, true where the model generates: the positions of loss and belief."""
+        """[B, T] bool, true at the positions to generate, over which loss and belief are computed."""
         return self.valid & ~self.kept
 
 
 def draw(data: Latents, settings: Finetune, seed: int, step: int) -> Draw:
-    """The draws of `step`."""
+    """The batch of `step` and its draws: t is truncated logit-normal, shifted by the length of each clip."""
     clips = data.batch(settings.batch, seed, step)
     generator = torch_generator(seed, "finetune", step)
     t = flow.shift(flow.truncated_logit_normal_t(len(clips), generator), clips.mask.sum(1))
@@ -48,7 +50,7 @@ def draw(data: Latents, settings: Finetune, seed: int, step: int) -> Draw:
 
 
 def extended(mask: Tensor, seconds: float, generator: Generator) -> Tensor:
-    """Step 8: each clip of `mask` [B, T] goes on into silence for an exponential time of mean `seconds`; 0: none."""
+    """Step 8: extend each clip of `mask` [B, T] into the silence after it by an exponential time of mean `seconds`."""
     if seconds == 0:
         return mask
     scale = seconds * LATENTS_PER_SECOND
@@ -57,10 +59,10 @@ def extended(mask: Tensor, seconds: float, generator: Generator) -> Tensor:
 
 
 def inpainting(valid: Tensor, shares: tuple[float, float, float], draws: random.Random) -> Tensor:
-    """Step 9: what each clip of `valid` [B, T] keeps as context, [B, T] bool.
+    """Step 9: the inpainting context of each clip of `valid` [B, T], as [B, T] bool.
 
-    `shares` are the probabilities of three kinds: up to ten random spans are generated and the rest is kept;
-    everything is generated; the beginning is kept. Draws from Python's generator, in the released order.
+    `shares` are the probabilities of three kinds: up to ten random spans are generated and the rest is context; the
+    whole clip is generated; the beginning is context. Draws from Python's generator in the order of the released code.
     """
     kept = torch.zeros_like(valid)
     for row, length in zip(kept, valid.sum(1).tolist(), strict=True):

@@ -1,6 +1,6 @@
-"""The course of training for who looks on while it runs: DVCLive and TensorBoard, told the same numbers.
+"""Training curves for DVCLive and TensorBoard, which get the same numbers.
 
-A resumed run tells its whole course again from the first step, so a log is never pieced together.
+A resumed run logs all steps again from the first, so a log always comes from one process.
 """
 
 import shutil
@@ -15,6 +15,7 @@ Write = Callable[[int, str, float], None]  # (step, name, value)
 
 @contextmanager
 def dvclive(folder: Path) -> Iterator[Write]:
+    """Log to `folder` with DVCLive; earlier logs there are deleted."""
     from dvclive import Live
 
     with Live(str(folder), report=None, save_dvc_exp=False, dvcyaml=False) as live:  # empties the folder
@@ -28,6 +29,7 @@ def dvclive(folder: Path) -> Iterator[Write]:
 
 @contextmanager
 def tensorboard(folder: Path) -> Iterator[Write]:
+    """Log to `folder` for TensorBoard; earlier logs there are deleted."""
     from tensorboardX import SummaryWriter
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -39,8 +41,10 @@ LOGGERS = {"dvclive": dvclive, "tensorboard": tensorboard}
 
 
 def logged(records: Iterable[dict], names: Iterable[str], folder: Path) -> Iterator[dict]:
-    """Yield the `records` of `eisbach.training.loop.finetune` as they come, each told to the loggers of
-    LOGGERS that `names` lists, in folders of their names under `folder`."""
+    """Yield the `records` of `eisbach.training.loop.finetune`, and log each one before.
+
+    `names` lists keys of LOGGERS; each logger writes to a folder of its name under `folder`.
+    """
     with ExitStack() as opened:
         writers = [opened.enter_context(LOGGERS[name](folder / name)) for name in names]
         for record in records:
@@ -51,7 +55,7 @@ def logged(records: Iterable[dict], names: Iterable[str], folder: Path) -> Itera
 
 
 def scalars(record: dict) -> dict[str, float]:
-    """What is worth a curve: means over the batch, and over the clips of the grid at each t."""
+    """The logged values of a record: means over the batch, and of a validation over its clips at each t."""
     found = {name: record[name] for name in ("objective", "grad_norm")}
     found |= {name: record[name].double().mean().item() for name in ("loss", "factor", "w")}
     if "validation" in record:

@@ -1,7 +1,7 @@
-"""Pretraining of the small base: plain rectified flow on the base split, no barrier, no adapter.
+"""Pretraining of the small base with plain rectified flow on the base split, without barrier or adapter.
 
-Done once, by `make pretrain`; its result ships with the package. The loop is a generator of step records and resumes
-exactly: every draw derives from (seed, purpose, step).
+`make pretrain` does this once; the package contains the result. The loop is a generator of step records and resumes
+bit for bit: every draw derives from (seed, purpose, step).
 """
 
 import math
@@ -20,13 +20,13 @@ from eisbach.training import checkpoint
 
 
 def learning_rate(step: int, settings: Pretrain) -> float:
-    """Linear warm-up, then a cosine to zero at the last step."""
+    """The learning rate of `step`: a linear warm-up times a cosine that falls to zero at the last step."""
     warm = min(1.0, (step + 1) / settings.warmup_steps)
     return settings.lr * warm * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
 
 
 def kept_positions(count: int, length: int, share: float, generator: torch.Generator) -> Tensor:
-    """[count, length] bool, true where a sample keeps inpainting context: none at all for 1 - share of them."""
+    """[count, length] bool, the inpainting context: one random span in a `share` of the samples, none in the others."""
     start, span, chosen = torch.rand(3, count, generator=generator)
     position = (torch.arange(length) + 0.5) / length
     first = start * (1 - span)
@@ -35,7 +35,7 @@ def kept_positions(count: int, length: int, share: float, generator: torch.Gener
 
 
 def batch_loss(model: nn.Module, batch: Latents, settings: Pretrain, step: int) -> Tensor:
-    """Mean squared velocity error over the clips' positions that are to be generated, scalar."""
+    """Mean squared velocity error over the generated positions of all clips, scalar."""
     data, count = batch.latents, len(batch)
     generator = torch_generator(settings.seed, "pretrain", step)
     t = flow.uniform_t(count, generator)
@@ -49,10 +49,10 @@ def batch_loss(model: nn.Module, batch: Latents, settings: Pretrain, step: int) 
 
 
 def pretrain(model: nn.Module, data: Latents, settings: Pretrain, path: Path) -> Iterator[dict]:
-    """Train `model` in place and yield {"step", "loss", "lr"} after every step; continue from `path` when it exists.
+    """Train `model` in place and yield {"step", "loss", "lr"} after every step; resume from `path` when it exists.
 
-    An exponential moving average of the weights is kept beside them; it is in the model when the generator ends.
-    Raises FloatingPointError before the optimiser moves when the loss is not finite.
+    When the generator ends, the weights are replaced by their exponential moving average. Raises FloatingPointError
+    when the loss is not finite, before the optimiser changes a weight, and UserError when `path` has other settings.
     """
     parameters = dict(model.named_parameters())
     averages = {name: parameter.detach().clone() for name, parameter in parameters.items()}

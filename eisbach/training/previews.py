@@ -1,4 +1,4 @@
-"""What the arms sound like while they train: the same prompts from the same noise every time."""
+"""Audio previews during training, always of the same prompts and from the same noise."""
 
 from pathlib import Path
 
@@ -24,18 +24,19 @@ def write(
     folder: Path,
     steps: int,
 ) -> None:
-    """One FLAC per arm and prompt, `<arm>/<steps done>-<prompt>.flac`, each written whole or not at all.
+    """Write one FLAC per arm and prompt to `folder`: `<arm>/<steps done>-<prompt>.flac`.
 
-    Prompts are `preview_prompts` held-out captions, evenly spaced over contrast; sampling is that of `generate`.
+    The prompts are `preview_prompts` held-out captions, evenly spaced over contrast, sampled with the settings of
+    `generate`. Each file is written completely or not at all.
     """
     asked = prompts(heldout, settings.preview_prompts)
     noise_seed = derive(sampling.noise_seed, "preview")
     for arm in adapters.arms:
         with merged(adapters, arm):
             made = generate(model, asked, 1, sampling.steps, sampling.cfg_scale, noise_seed)
-        for place, latents in enumerate(made):
+        for index, latents in enumerate(made):
             with torch.no_grad():
                 audio = model.pretransform.decode(latents)[0]
-            with replacing(folder / arm / f"{steps:06d}-{place:02d}.flac") as temporary:
+            with replacing(folder / arm / f"{steps:06d}-{index:02d}.flac") as temporary:
                 samples = audio.T.clamp(-1, 1).numpy()
                 soundfile.write(temporary, samples, model.sample_rate, format="FLAC")

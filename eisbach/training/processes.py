@@ -1,7 +1,7 @@
-"""The arms of a seed spread over the processes that `accelerate launch` started, one a device.
+"""The arms of a seed divided among the processes that `accelerate launch` started, one per device.
 
-Arms know nothing of each other, so no gradient crosses between processes: each trains some arms as one process would
-have, to the same bits on the same kind of device, and what is gathered are the tables.
+Arms are independent, so processes exchange no gradients. Each trains its arms to the same bits as a single process
+would on the same kind of device. Only the tables are gathered.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,9 @@ from eisbach.weighting import Weighting
 
 
 def share(weightings: Mapping[str, Weighting], leaders: Mapping[str, str], index: int, count: int) -> list[str]:
-    """The arms of process `index` of `count`; arms that replay another's factors go where that one goes.
+    """The arms of process `index` of `count`. An arm that replays another's factors is in the same process as that arm.
 
-    `leaders`: of `eisbach.training.loop.followed`. Raises UserError when a process would have none.
+    `leaders` is the result of `eisbach.training.loop.followed`. Raises UserError when a process would have no arm.
     """
     groups = {arm: [arm] for arm in weightings if arm not in leaders}
     for follower, leader in leaders.items():
@@ -33,12 +33,12 @@ def share(weightings: Mapping[str, Weighting], leaders: Mapping[str, str], index
 
 
 def gathered(table: pd.DataFrame, step: str, arms: Iterable[str]) -> pd.DataFrame:
-    """The tables of all processes as one process would have made theirs: by the column `step`, then in `arms`' order.
+    """The tables of all processes as one, in the row order of a single process: by the column `step`, then by `arms`.
 
-    To be called by all of them.
+    All processes must call it.
     """
     from accelerate.utils import gather_object
 
     whole = pd.concat(gather_object([table]))
-    places = {arm: place for place, arm in enumerate(arms)}
-    return whole.iloc[np.lexsort((whole["arm"].map(places), whole[step]))]
+    order = {arm: index for index, arm in enumerate(arms)}
+    return whole.iloc[np.lexsort((whole["arm"].map(order), whole[step]))]

@@ -1,10 +1,11 @@
-"""What a paired run must remember to go on as if it had never stopped.
+"""The state of a paired run, from which it resumes bit for bit.
 
-The draws are functions of (seed, step), so the step stands for the position in the data and for every generator.
+The draws are functions of (seed, step), so the step determines the position in the data and the state of every
+generator.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,10 +27,10 @@ def config(
     seed: int,
     validation: Latents | None = None,
 ) -> dict[str, object]:
-    """All that a run's result depends on; the frozen base and the clips as fingerprints."""
+    """Everything that the result of a run depends on, with the frozen base and the clips as fingerprints."""
     chosen = asdict(settings) | {"seed": seed, "arms": list(weightings)}
     for key in ("arms_per_pass", "save_every", "preview_every", "preview_prompts", "loggers"):
-        del chosen[key]  # no result depends on it
+        del chosen[key]  # these change no result
     for name, arm in settings.arms.items():
         if name in weightings:
             chosen[f"arms.{name}"] = asdict(arm)
@@ -41,8 +42,8 @@ def config(
     return chosen
 
 
-def fingerprint(tensors) -> str:
-    """Of the bytes of `tensors`, in their order: 16 hexadecimal digits."""
+def fingerprint(tensors: Iterable[Tensor]) -> str:
+    """16 hexadecimal digits of the SHA-256 of the bytes of `tensors`, in order."""
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
@@ -50,7 +51,10 @@ def fingerprint(tensors) -> str:
 
 
 class Run:
-    """The tensors of a run by name: adapters, optimisers, weightings with a state, and the records so far."""
+    """A run's adapters, optimisers, weightings and past records, to be saved and restored together.
+
+    `settings` is the result of `config`.
+    """
 
     def __init__(
         self,
@@ -61,10 +65,10 @@ class Run:
     ):
         self.adapters, self.weightings, self.optimizers, self.settings = adapters, weightings, optimizers, settings
         self.history: dict[str, list[Tensor]] = {}
-        self.validations: dict[str, Tensor] = {}  # "<step>.<arm>": at some steps only
+        self.validations: dict[str, Tensor] = {}  # by "<step>.<arm>", for the steps that have one
 
     def add(self, records: list[dict]) -> None:
-        """Remember the records of one step, in the order of the arms."""
+        """Append the records of one step, in the order of the arms."""
         for record in records:
             if "validation" in record:
                 self.validations[f"{record['step']}.{record['arm']}"] = record["validation"]
@@ -73,12 +77,12 @@ class Run:
                     self.history.setdefault(key, []).append(torch.as_tensor(value, dtype=_dtype(value)))
 
     def records(self, data: Latents, settings: Finetune, seed: int) -> Iterator[dict]:
-        """The remembered records, as they were."""
+        """Yield all past records again."""
         arms = list(self.weightings)
-        for place in range(len(next(iter(self.history.values()), []))):
-            step, arm = divmod(place, len(arms))
+        for index in range(len(next(iter(self.history.values()), []))):
+            step, arm = divmod(index, len(arms))
             names = data.batch(settings.batch, seed, step).clips["clip_id"].tolist()
-            values = {key: column[place] for key, column in self.history.items()}
+            values = {key: column[index] for key, column in self.history.items()}
             validation = self.validations.get(f"{step}.{arms[arm]}")
             yield {
                 "step": step,
@@ -89,7 +93,7 @@ class Run:
             }
 
     def save(self, path: Path, step: int) -> None:
-        """The state after `step` steps, written whole or not at all."""
+        """Write the state after `step` steps, completely or not at all."""
         tensors = {f"records.{key}": torch.stack(column) for key, column in self.history.items()}
         tensors |= {f"validations.{key}": losses for key, losses in self.validations.items()}
         for arm, weighting in self.weightings.items():
@@ -100,8 +104,10 @@ class Run:
         checkpoint.save(path, tensors, {"config": self.settings, "step": step, "columns": list(self.history)})
 
     def restore(self, path: Path) -> int:
-        """Take up what `save` wrote and return its step, 0 where nothing was saved. Raises UserError for a run of
-        other settings, naming them."""
+        """Load what `save` wrote and return its step, or 0 when there is no file.
+
+        Raises UserError, naming the settings that differ, when the file belongs to another run.
+        """
         saved = checkpoint.load(path)
         if saved is None:
             return 0

@@ -1,7 +1,6 @@
-"""The loss on held-out clips while an adapter trains: watched, never used.
+"""The unweighted loss on held-out clips during training. It is reported and never used.
 
-The grid of (clip, noise, t) is one for all arms, seeds and steps, so that every difference is paired. The loss is
-without a weighting, whatever the arm trains with.
+All arms, seeds and steps share one grid of (clip, noise, t), so that all differences are paired.
 """
 
 from collections.abc import Iterable
@@ -18,17 +17,17 @@ from eisbach.models.velocity import predict
 from eisbach.pipeline.params import Finetune
 from eisbach.seeds import derive
 
-TIMES = loss_by_t.times(1)  # the middle of every tenth
-NOISE = derive(0, "validation")  # not the grid of `evaluate`
+TIMES = loss_by_t.times(1)  # the middle of each tenth of t
+NOISE = derive(0, "validation")  # other noise than that of `evaluate`
 
 
 def clips(heldout: Latents, settings: Finetune) -> Latents:
-    """The `validation_clips` clips of the grid, evenly spaced over contrast."""
+    """The `settings.validation_clips` clips of the grid, evenly spaced over contrast."""
     return prompts(heldout, settings.validation_clips)
 
 
 def losses(model: nn.Module, adapters: PairedAdapters, chosen: Latents, arm: str) -> Tensor:
-    """[10, N] float64: the loss of `arm` at each of TIMES on each of the `chosen` clips."""
+    """The unweighted loss of `arm` at the 10 TIMES on the N `chosen` clips, [10, N] float64."""
     adapters.activate(arm)
     table = loss_by_t.clip_losses(
         lambda noisy, t, rows: predict(model, noisy, t, chosen.rows(rows)),
@@ -41,7 +40,7 @@ def losses(model: nn.Module, adapters: PairedAdapters, chosen: Latents, arm: str
 
 
 def table(records: Iterable[dict], chosen: Latents) -> pd.DataFrame:
-    """One row per (steps, arm, t, clip) for the records that have a validation; `steps` is how many were done then."""
+    """One row per (steps done, arm, t, clip) of the records that have a validation."""
     grid = pd.MultiIndex.from_product([TIMES, chosen.clips["clip_id"]], names=["t", "clip_id"])
     frames = [
         grid.to_frame(index=False).assign(

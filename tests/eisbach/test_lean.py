@@ -11,11 +11,11 @@ from eisbach.adapters.paired import PairedAdapters, compile_blocks
 from eisbach.models import closed_form
 from eisbach.models.conditioning import dit_inputs
 from eisbach.models.velocity import predict
-from eisbach.pipeline.params import Finetune
 from eisbach.training.loop import finetune
 from eisbach.weighting import make
+from tests.settings import PARAMS
 
-SETTINGS = Finetune(rank=4, alpha=4.0, batch=3, steps=3, lr=1e-2)
+SETTINGS = replace(PARAMS.finetune, rank=4, alpha=4.0, batch=3, steps=3, lr=1e-2)
 
 
 def trained(model, archive, settings=SETTINGS, prepare=lambda dit: None):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from eisbach import runner
 from eisbach.errors import UserError
+from tests.settings import text
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (3, 4)
@@ -30,9 +30,8 @@ def project(tmp_path, tiny_model, tiny_archive):
     latents.save(tmp_path / "artifacts" / "encode" / "archive.safetensors", tiny_archive)
     arms = {name: {"weighting": name, "settings": {}} for name in ("baseline", "barrier", "trace")}
     settings = {"arms": arms, "steps": 60, "rank": 2, "alpha": 2.0, "batch": 3, "lr": 1e-2, "save_every": 1}
-    params = {"model": {"source": "model"}, "finetune": settings, "seeds": list(SEEDS)}
     (tmp_path / "artifacts" / "registration.json").write_text("{}")
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "params.yaml").write_text(text(model={"source": "model"}, finetune=settings, seeds=list(SEEDS)))
     return tmp_path
 
 
@@ -50,7 +49,18 @@ def test_nothing_is_trained_before_the_registry_is_sealed(project, monkeypatch):
     assert not (project / "artifacts" / "finetune").exists()
 
 
-def test_without_ray_it_is_one_sentence(monkeypatch):
+def test_seeds_train_one_after_another_in_the_project_folder(project, monkeypatch):
+    from eisbach.pipeline.stages import finetune
+
+    trained = []
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(finetune, "main", lambda seed: trained.append((seed, Path.cwd())))
+    monkeypatch.setattr(sys, "argv", ["runner"])
+    runner.main()
+    assert trained == [(seed, project) for seed in SEEDS]
+
+
+def test_without_ray_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match="pip install ray"):
         runner.spread([0], 1, 0, None)
@@ -58,8 +68,8 @@ def test_without_ray_it_is_one_sentence(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_node_that_dies_in_the_middle_changes_no_bit(project, monkeypatch):
-    """Two nodes, a seed each; one node is killed while its seed trains; the other node ends both."""
+def test_a_node_that_dies_during_training_changes_no_bit(project, monkeypatch):
+    """Two nodes train one seed each. One is killed during training, and the other finishes both seeds."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 

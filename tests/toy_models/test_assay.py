@@ -1,9 +1,11 @@
 """Every regime trained with its own recipe: close to the Bayes loss, an effect of the oracle, none of a constant."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from eisbach.pipeline.params import Toys
+from tests.settings import PARAMS
 from toy_models import experiment
 from toy_models.regimes import REGIMES
 
@@ -17,7 +19,14 @@ GAPS = {  # upper limits of the baseline's excess risk, as a share of the Bayes 
     "trajectories/dit": 0.11,
 }
 WEAK = ("densities/two_moons", "trajectories/dit")  # four seeds cannot detect the oracle's effect here
-SETTINGS = Toys(seeds=[1012, 1013, 1014, 1015], arms=["baseline", "barrier", "constant", "oracle"], swept=[])
+SETTINGS = replace(
+    PARAMS.toys,
+    seeds=[1012, 1013, 1014, 1015],
+    arms=["baseline", "barrier", "constant", "oracle"],
+    swept=[],
+    sgd_arms=[],
+    lams=[0.5],
+)
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from eisbach.pipeline.outcomes import check
+from tests.settings import text
 from toy_models import outcomes
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ TINY = {
 
 def start(folder, **changes):
     """Start the stage in `folder` with the settings of a tiny run."""
-    (folder / "params.yaml").write_text(yaml.safe_dump({"toys": {**TINY, **changes}}))
+    (folder / "params.yaml").write_text(text(toys={"lams": [0.5], "swept": ["barrier"], **TINY, **changes}))
     return subprocess.Popen(
         [sys.executable, "-m", "toy_models"],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, start_new_session=True,

@@ -10,14 +10,17 @@ import yaml
 from eisbach.arms import Arm
 from eisbach.errors import UserError
 from eisbach.pipeline.outcomes import COLUMNS, MODEL, joined
-from eisbach.pipeline.params import Toys
+from tests.settings import PARAMS
 from toy_models import adapters, experiment, ideal, outcomes, units
 from toy_models.arms import Stack
 from toy_models.ensemble import Recipe, train
 from toy_models.regimes import REGIMES, check
 
 ROOT = Path(__file__).parents[2]
-TINY = Toys(
+TINY = replace(
+    PARAMS.toys,
+    lams=[0.5],
+    swept=["barrier"],
     seeds=[1000, 1001],
     regimes=["analytic", "densities/two_moons", "trajectories/c2", "trajectories/dit"],
     arms=["baseline", "barrier", "constant", "trace", "timestep", "shuffled", "inverse", "oracle", "attached"],

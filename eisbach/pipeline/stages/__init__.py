@@ -1,1 +1,1 @@
-"""One thin file per DVC stage: read params, call the library, write outputs."""
+"""One short file per DVC stage: read the settings, call the library, write the outputs."""

@@ -2,7 +2,7 @@
 
 import json
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
 def main() -> None:
@@ -41,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

@@ -2,7 +2,7 @@
 
 from itertools import combinations
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
 def main() -> None:
@@ -61,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

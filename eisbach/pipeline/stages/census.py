@@ -1,6 +1,6 @@
 """Stage `census`: w, B, K, energy and loss of held-out clips by t under the base model, and what moves w besides."""
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
 def main() -> None:
@@ -30,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

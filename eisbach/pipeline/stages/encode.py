@@ -3,7 +3,7 @@
 from math import nan
 from statistics import fmean
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 DECODED_CLIPS = 8  # held-out clips whose audio is reconstructed: Griffin-Lim takes a second for each
 
@@ -46,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

@@ -1,11 +1,9 @@
 """Stage `evaluate@seed`: every arm of one seed on the seed's held-out grid, and all measures of the samples it made."""
 
-import sys
-
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
-def main() -> None:
+def main(seed: int) -> None:
     import pandas as pd
     from safetensors.torch import load_file
 
@@ -21,7 +19,6 @@ def main() -> None:
     from eisbach.pipeline.stages import loading
     from eisbach.training.arms import arms as trained_arms
 
-    seed = int(sys.argv[1])
     params = load()
     settings = params.evaluate
     archive = evaluate.compared(latents.load(paths.ARCHIVE))
@@ -70,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

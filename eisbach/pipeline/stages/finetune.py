@@ -1,11 +1,9 @@
-"""Stage `finetune@seed`: the adapters of all arms of one seed, trained side by side; resumes."""
+"""Stage `finetune@seed`: train the adapters of all arms of one seed together. A killed stage resumes when run again."""
 
-import sys
-
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
-def main() -> None:
+def main(seed: int) -> None:
     import shutil
     from dataclasses import replace
     from functools import partial
@@ -25,46 +23,45 @@ def main() -> None:
     from eisbach.training.loop import finetune, followed
     from eisbach.training.processes import gathered, share
 
-    seed = int(sys.argv[1])
     params = load()
-    processes = PartialState(cpu=params.model.device == "cpu")  # one, unless `accelerate launch` started more
+    processes = PartialState(cpu=params.model.device == "cpu")  # one, unless started by `accelerate launch`
     index, count = processes.process_index, processes.num_processes
-    every = params.finetune.arms
-    weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in every.items()}
+    arms = params.finetune.arms
+    weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in arms.items()}
     mine = share(weightings, followed(weightings, params.finetune), index, count)
-    settings = replace(params.finetune, arms={arm: every[arm] for arm in mine})
+    settings = replace(params.finetune, arms={arm: arms[arm] for arm in mine})
     model, adapters = loading.arms(replace(params, finetune=settings), seed)
     if settings.compile:
         compile_blocks(adapters.dit)
     archive = latents.load(paths.ARCHIVE)
     data, heldout = archive.split("finetune"), archive.split("heldout")
-    own = f"{seed}" if count == 1 else f"{seed}-{index + 1}of{count}"
-    state, heard = paths.CHECKPOINTS / f"finetune-{own}.safetensors", paths.CHECKPOINTS / f"previews-{seed}"
+    name = f"{seed}" if count == 1 else f"{seed}-{index + 1}of{count}"  # of this process's files
+    state, audio = paths.CHECKPOINTS / f"finetune-{name}.safetensors", paths.CHECKPOINTS / f"previews-{seed}"
     if not state.exists():
         for arm in mine:
-            shutil.rmtree(heard / arm, ignore_errors=True)  # of another run
-    preview = partial(previews.write, model, adapters, heldout, settings, params.generate, heard)
+            shutil.rmtree(audio / arm, ignore_errors=True)  # previews of an earlier run
+    preview = partial(previews.write, model, adapters, heldout, settings, params.generate, audio)
     chosen = {arm: weightings[arm] for arm in mine}
     training = finetune(model, adapters, chosen, data, settings, seed, state, heldout, preview)
-    logged = loggers.logged(training, settings.loggers, paths.CHECKPOINTS / f"logs-{own}")
-    by_step = zip(*[logged] * len(mine), strict=True)  # for the bar: steps, steps a second
-    records = list(chain.from_iterable(track(by_step, f"finetune seed {own}", settings.steps)))
+    logged = loggers.logged(training, settings.loggers, paths.CHECKPOINTS / f"logs-{name}")
+    by_step = zip(*[logged] * len(mine), strict=True)  # so that the progress bar counts steps
+    records = list(chain.from_iterable(track(by_step, f"finetune seed {name}", settings.steps)))
     folder = paths.ADAPTERS / str(seed)
     for arm in mine:
         adapters.save(arm, folder / arm)
-    told = {"telemetry": gathered(pd.concat([_rows(record) for record in records]), "step", every)}
+    made = {"telemetry": gathered(pd.concat([_rows(record) for record in records]), "step", arms)}
     if settings.validate_every:
         table = validation.table(records, validation.clips(heldout, settings))
-        told["validation"] = gathered(table, "steps", every)
+        made["validation"] = gathered(table, "steps", arms)
     if processes.is_main_process:
-        for name, table in told.items():
-            tables.write(folder / f"{name}.parquet", table.assign(seed=seed, regime=model.regime))
+        for kind, table in made.items():
+            tables.write(folder / f"{kind}.parquet", table.assign(seed=seed, regime=model.regime))
     processes.wait_for_everyone()
-    state.unlink()  # last: killed before this line, the same command finds a finished run and writes it out again
+    state.unlink()  # last: if the stage is killed before, the same command finds the finished run and writes it again
 
 
 def _rows(record: dict):
-    """One row per sample of a step."""
+    """One row per sample of a record, without the validation."""
     import pandas as pd
 
     columns = {name: value for name, value in record.items() if name != "validation"}
@@ -74,4 +71,4 @@ def _rows(record: dict):
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

@@ -1,11 +1,9 @@
 """Stage `generate@seed`: the same prompts and noises through every arm of one seed; one of each prompt as FLAC."""
 
-import sys
-
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
-def main() -> None:
+def main(seed: int) -> None:
     import pandas as pd
     import soundfile
     import torch
@@ -21,7 +19,6 @@ def main() -> None:
     from eisbach.pipeline.threads import thread_map
     from eisbach.seeds import derive
 
-    seed = int(sys.argv[1])
     params = load()
     settings = params.generate
     model, adapters = loading.arms(params, seed)
@@ -55,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

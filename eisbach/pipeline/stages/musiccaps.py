@@ -12,16 +12,20 @@ from pathlib import Path
 from eisbach.pipeline.command import run
 
 FOLDER = Path("artifacts/musiccaps")
+CONF = Path("conf/data/musiccaps.yaml")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     from eisbach.data import corpus, status
     from eisbach.data.musiccaps import annotations, fetching
-    from eisbach.pipeline.params import MusicCaps, load
+    from eisbach.pipeline.params import MusicCaps, load, read_yaml
 
     prepare = load().prepare
-    settings = prepare.corpus if isinstance(prepare.corpus, MusicCaps) else MusicCaps()
+    settings = prepare.corpus
+    if not isinstance(settings, MusicCaps):
+        conf = read_yaml(CONF, str(CONF), "run from the project's root, which holds conf/")
+        settings = MusicCaps(**conf["prepare"]["corpus"])
     settings = replace(settings, **{name: value for name, value in options.items() if value is not None})
     rows = annotations.select(settings, prepare.seed)
     statuses = fetching.fetch([row.segment for row in rows], corpus.CACHE / "musiccaps", settings)

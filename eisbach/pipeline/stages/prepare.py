@@ -1,6 +1,6 @@
 """Stage `prepare`: make the corpus that params.yaml names: clips with captions, and the status of every source."""
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
 def main() -> None:
@@ -12,4 +12,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

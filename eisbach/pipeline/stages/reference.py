@@ -1,6 +1,6 @@
 """Stage `reference`: real clips as embedders and structure metrics hear them, once for all arms and seeds."""
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
 def main() -> None:
@@ -45,4 +45,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.stage(main)

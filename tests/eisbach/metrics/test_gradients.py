@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.metrics import gradients
-from eisbach.pipeline.params import Finetune
+from tests.settings import PARAMS
 
-SETTINGS = Finetune(rank=2, alpha=2.0, batch=3)
+SETTINGS = replace(PARAMS.finetune, rank=2, alpha=2.0, batch=3)
 
 
 @pytest.fixture

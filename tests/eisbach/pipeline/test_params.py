@@ -1,11 +1,13 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from eisbach import compose
 from eisbach.errors import UserError
 from eisbach.pipeline import params
 from eisbach.pipeline.params import Folder, MusicCaps, Scores
+from tests.settings import text
 
 ROOT = Path(__file__).parents[3]
 
@@ -16,20 +18,20 @@ def written(tmp_path, text):
     return path
 
 
+def preset(tmp_path, *overrides):
+    return params.load(written(tmp_path, compose.composed(list(overrides), ROOT / "conf")))
+
+
 def test_the_committed_file_is_the_default_profile():
     assert (ROOT / "params.yaml").read_text() == compose.composed(["profile=default"], ROOT / "conf")
 
 
 @pytest.mark.parametrize("profile", ["default", "smoke", "confirm", "paper", "released"])
 def test_every_profile_is_valid_and_complete(tmp_path, profile):
-    params.load(written(tmp_path, compose.composed([f"profile={profile}"], ROOT / "conf")))
+    preset(tmp_path, f"profile={profile}")
 
 
-def preset(tmp_path, *overrides):
-    return params.load(written(tmp_path, compose.composed(list(overrides), ROOT / "conf")))
-
-
-def test_the_paper_s_preset_is_the_paper_s_experiment(tmp_path):
+def test_the_paper_preset_is_the_experiment_of_the_paper(tmp_path):
     paper = preset(tmp_path, "profile=paper")
     assert paper.model.source == "stabilityai/stable-audio-3-medium-base"
     assert isinstance(paper.prepare.corpus, MusicCaps)
@@ -49,7 +51,7 @@ def test_the_released_preset_is_the_released_recipe(tmp_path):
     assert settings.inpainting == (0.1, 0.8, 0.1)
 
 
-def test_a_preset_s_groups_can_be_exchanged(tmp_path):
+def test_the_groups_of_a_preset_can_be_exchanged(tmp_path):
     own = preset(tmp_path, "profile=paper", "data=folder", "model=small", "arms=controls")
     assert isinstance(own.prepare.corpus, Folder)
     assert own.model.source == ""
@@ -58,31 +60,66 @@ def test_a_preset_s_groups_can_be_exchanged(tmp_path):
 
 
 @pytest.mark.parametrize(("data", "kind"), [("scores", Scores), ("musiccaps", MusicCaps), ("folder", Folder)])
-def test_every_corpus_of_conf_is_the_dataclass_s_default(tmp_path, data, kind):
-    loaded = params.load(written(tmp_path, compose.composed([f"data={data}"], ROOT / "conf")))
-    assert loaded.prepare.corpus == kind()
+def test_every_corpus_of_conf_is_valid_and_complete(tmp_path, data, kind):
+    assert type(preset(tmp_path, f"data={data}").prepare.corpus) is kind
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("overrides", "arm", "lam"),
+    [([], "barrier", 0.5), (["finetune.arms.barrier.settings.lam=0.9"], "constant", 0.9), ([], "baseline", None)],
+)
+def test_a_replaying_arm_has_the_lambda_of_the_arm_that_it_follows(tmp_path, overrides, arm, lam):
+    found = preset(tmp_path, *overrides).finetune.lam(arm)
+    assert found == lam if lam is not None else found != found
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
     [
-        ("finetune: {leraning_rate: 1}", "unknown key 'finetune.leraning_rate'"),
-        ("prepare: {seed: abc}", "'prepare.seed' is 'abc'"),
-        ("prepare: {corpus: {kind: folder, pth: x}}", "unknown key 'prepare.corpus.pth'"),
-        ("prepare: {corpus: {kind: folder, min_seconds: short}}", "'prepare.corpus.min_seconds' is 'short'"),
-        ("prepare: {corpus: {kind: radio}}", "'prepare.corpus' is {'kind': 'radio'}"),
-        ("finetune: {steps: '100'}", "'finetune.steps' is '100'"),
-        ("finetune: {adapter: hydra}", "'finetune.adapter' is 'hydra'"),
-        ("seeds: 3", "'seeds' is 3"),
-        ("finetune: {arms: {x: {settings: {}}}}", "finetune.arms.x"),
-        ("prepare: [", "not readable as YAML"),
-        ("- 1", "should be an object"),
+        ({"finetune": {"leraning_rate": 1}}, "unknown key 'finetune.leraning_rate'"),
+        ({"prepare": {"seed": "abc"}}, "'prepare.seed' is 'abc': input should be a valid integer"),
+        ({"prepare": {"corpus": {"kind": "radio"}}}, "'prepare.corpus' is {'kind': 'radio'}: input tag 'radio'"),
+        ({"finetune": {"steps": "100"}}, "'finetune.steps' is '100': input should be a valid integer"),
+        ({"finetune": {"adapter": "hydra"}}, "'finetune.adapter' is 'hydra': input should be 'dora' or 'lora'"),
+        ({"seeds": 3}, "'seeds' is 3: input should be a valid array"),
+        ({"finetune": {"arms": {"x": {"settings": {}}}}}, "missing key 'finetune.arms.x.weighting'"),
     ],
 )
-def test_a_wrong_key_or_value_is_named_in_one_sentence(tmp_path, text, said):
+def test_a_wrong_key_or_value_is_named_in_one_sentence(tmp_path, changes, said):
+    path = written(tmp_path, text(**changes))
     with pytest.raises(UserError) as caught:
-        params.load(written(tmp_path, text))
-    assert said in str(caught.value)
+        params.load(path)
+    assert str(caught.value).startswith(f"{path}: {said}")
+    assert ";" not in str(caught.value).removesuffix("; correct it, or write it anew with `python -m eisbach.compose`")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"pth": "x"}, "unknown key 'prepare.corpus.pth'"),
+        ({"min_seconds": "short"}, "'prepare.corpus.min_seconds' is 'short'"),
+    ],
+)
+def test_a_wrong_key_of_a_corpus_is_named_without_its_kind(tmp_path, change, said):
+    whole = yaml.safe_load(compose.composed(["data=folder"], ROOT / "conf"))
+    whole["prepare"]["corpus"] |= change
+    with pytest.raises(UserError, match=said):
+        params.load(written(tmp_path, yaml.safe_dump(whole)))
+
+
+@pytest.mark.parametrize("section", ["seeds", "finetune", "toys"])
+def test_a_missing_section_is_named(tmp_path, section):
+    whole = yaml.safe_load(text())
+    del whole[section]
+    with pytest.raises(UserError, match=f": missing key '{section}'; correct it"):
+        params.load(written(tmp_path, yaml.safe_dump(whole)))
+
+
+@pytest.mark.parametrize(("content", "said"), [("prepare: [", "not readable as YAML"), ("- 1", "should be an object")])
+def test_a_file_without_settings_is_refused_in_one_sentence(tmp_path, content, said):
+    with pytest.raises(UserError, match=said) as caught:
+        params.load(written(tmp_path, content))
     assert "\n" not in str(caught.value)
 
 
@@ -91,6 +128,26 @@ def test_a_missing_file_says_where_to_run(tmp_path):
         params.load(tmp_path / "params.yaml")
 
 
+def test_the_command_prints_nothing_for_a_valid_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["params"])
+    params.main()
+    assert capsys.readouterr().out == ""
+
+
 def test_an_unknown_profile_is_named():
     with pytest.raises(UserError, match="profile=nope"):
         compose.composed(["profile=nope"], ROOT / "conf")
+
+
+def test_an_invalid_setting_leaves_the_old_params(tmp_path, monkeypatch):
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    path = written(tmp_path, "old")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["compose", "finetune.rank=high"])
+    with pytest.raises(UserError, match=r"^conf/ with finetune\.rank=high: 'finetune\.rank' is 'high'"):
+        compose.main()
+    assert path.read_text() == "old"
+    monkeypatch.setattr("sys.argv", ["compose", "finetune.rank=3"])
+    compose.main()
+    assert params.load(path).finetune.rank == 3

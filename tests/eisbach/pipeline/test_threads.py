@@ -7,53 +7,68 @@ import torch
 from eisbach.pipeline.threads import thread_map
 
 
-def test_results_come_in_the_order_of_the_items():
+def test_results_are_in_the_order_of_the_items():
     assert thread_map(lambda item: item * item, range(20)) == [item * item for item in range(20)]
 
 
 @pytest.fixture
 def cores():
-    """A function that lets torch use so many."""
+    """A function that sets the number of torch's threads, reset after the test."""
     before = torch.get_num_threads()
     yield torch.set_num_threads
     torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(("count", "share"), [(1, 6), (2, 3), (3, 2), (4, 1), (20, 1)])
-def test_the_cores_are_shared_out_and_given_back(cores, count, share):
+def test_threads_share_the_cores_equally_and_return_them(cores, count, share):
     cores(6)
     assert thread_map(lambda _: torch.get_num_threads(), range(count)) == [share] * count
     assert torch.get_num_threads() == 6
 
 
-def test_fewer_items_than_threads_get_no_more_cores(cores):
+def test_an_item_gets_no_cores_of_unused_threads(cores):
     cores(6)
     assert thread_map(lambda _: torch.get_num_threads(), range(1), 3) == [2]
 
 
-def test_items_are_worked_on_together(cores):
-    """Each of two items waits for the other: one after the other they would never end."""
+def test_items_run_in_parallel(cores):
+    """Each of two items waits for the other, which fails when they run one after the other."""
     cores(2)
     meeting = threading.Barrier(2, timeout=10)
     assert sorted(thread_map(lambda _: meeting.wait(), range(2))) == [0, 1]
 
 
-def test_the_first_failure_is_raised_and_the_cores_are_given_back(cores):
+def test_the_error_of_the_first_failing_item_is_raised(cores):
+    cores(2)
+    with pytest.raises(KeyError, match="second"):
+        thread_map(lambda key: {"first": 1}[key], ["first", "second", "third"])
+
+
+def test_an_error_returns_the_cores(cores):
     cores(2)
     with pytest.raises(ZeroDivisionError):
         thread_map(lambda item: 1 // item, [1, 0, 2])
     assert torch.get_num_threads() == 2
 
 
-def test_a_thread_starts_in_the_caller_s_context_and_keeps_its_changes_to_itself(cores):
+@pytest.fixture
+def variable():
+    return ContextVar("variable", default=0)
+
+
+def test_a_thread_starts_with_the_context_variables_of_the_caller(cores, variable):
     cores(2)
-    variable = ContextVar("variable", default=0)
+    variable.set(3)
+    assert thread_map(lambda _: variable.get(), range(4)) == [3] * 4
+
+
+def test_a_thread_changes_no_context_variable_of_other_items_or_the_caller(cores, variable):
+    cores(2)
     variable.set(3)
 
-    def seen(item):
+    def changed(item):
         before = variable.get()
         variable.set(item)
         return before
 
-    assert thread_map(seen, range(4)) == [3] * 4
-    assert variable.get() == 3
+    assert [*thread_map(changed, range(4)), variable.get()] == [3] * 5

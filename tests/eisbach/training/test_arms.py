@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 from eisbach.arms import Arm
 from eisbach.pipeline.params import Arm as Settings
-from eisbach.pipeline.params import Finetune
 from eisbach.training.arms import arms
+from tests.settings import PARAMS
 
-RUN = Finetune(
+RUN = replace(
+    PARAMS.finetune,
     arms={
         "baseline": Settings("baseline"),
         "half": Settings("barrier", {"lam": 0.5}),

@@ -27,7 +27,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path):
     assert torch.equal(trained(9), trained(9, 4, tmp_path / "state.safetensors"))
 
 
-def test_nothing_saved_is_none(tmp_path):
+def test_a_missing_checkpoint_is_none(tmp_path):
     assert checkpoint.load(tmp_path / "none") is None
 
 
@@ -38,7 +38,10 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
         checkpoint.load(path)
 
 
+def test_equal_settings_are_accepted():
+    checkpoint.same_config({"config": {"lr": 1, "betas": [1, 2]}}, {"betas": (1, 2), "lr": 1}, "x")
+
+
 def test_other_settings_are_refused_by_key():
-    checkpoint.same_config({"config": {"lr": 1, "steps": 2}}, {"lr": 1, "steps": 2}, "x")
-    with pytest.raises(UserError, match="lr: 1 -> 3"):
+    with pytest.raises(UserError, match=r"x was started with other settings \(lr: 1 -> 3\)"):
         checkpoint.same_config({"config": {"lr": 1, "steps": 2}}, {"lr": 3, "steps": 2}, "x")

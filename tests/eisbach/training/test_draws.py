@@ -1,4 +1,4 @@
-"""The draws of a step, and the whole step against the released one written out again."""
+"""The draws of a step, and the whole step against a reimplementation of the released one."""
 
 import copy
 import random
@@ -18,13 +18,14 @@ from eisbach import flow
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.adapters.sa3_format import export_adapter
 from eisbach.models.conditioning import dit_inputs
-from eisbach.pipeline.params import Finetune
 from eisbach.seeds import derive, torch_generator
 from eisbach.training.draws import draw, extended, inpainting
 from eisbach.training.loop import finetune
 from eisbach.weighting import make
+from tests.settings import PARAMS
 
-RELEASED = Finetune(
+RELEASED = replace(
+    PARAMS.finetune,
     rank=4,
     alpha=4.0,
     batch=4,
@@ -43,18 +44,33 @@ def archive(tiny_archive):
     return replace(tiny_archive, mask=torch.arange(tiny_archive.mask.shape[1]) < lengths[:, None])
 
 
-def test_draws_depend_on_seed_and_step_alone(archive):
-    first, again, other = (draw(archive, RELEASED, 3, step) for step in (2, 2, 3))
+def test_draws_do_not_depend_on_the_global_generators(archive):
+    with torch.random.fork_rng():
+        found = []
+        for state in (0, 1):
+            torch.manual_seed(state)
+            random.seed(state)
+            found.append(draw(archive, RELEASED, 3, 2))
     for name in ("noise", "t", "dropped", "valid", "kept"):
-        assert torch.equal(getattr(first, name), getattr(again, name))
-    assert not torch.equal(first.t, other.t)
+        assert torch.equal(getattr(found[0], name), getattr(found[1], name))
 
 
-def test_what_is_switched_off_shifts_no_other_draw(archive):
-    plain = draw(archive, Finetune(batch=4), 3, 2)
+@pytest.mark.parametrize(("seed", "step"), [(3, 3), (4, 2)])
+def test_another_step_or_seed_has_other_draws(archive, seed, step):
+    first, other = draw(archive, RELEASED, 3, 2), draw(archive, RELEASED, seed, step)
+    for name in ("noise", "t", "kept"):
+        assert not torch.equal(getattr(first, name), getattr(other, name))
+
+
+def test_a_setting_that_is_off_changes_no_other_draw(archive):
+    plain = draw(archive, replace(PARAMS.finetune, batch=4), 3, 2)
     released = draw(archive, replace(RELEASED, ot_coupling=False), 3, 2)
     for name in ("noise", "t", "dropped"):
         assert torch.equal(getattr(plain, name), getattr(released, name))
+
+
+def test_the_default_generates_the_whole_clip_without_silence(archive):
+    plain = draw(archive, replace(PARAMS.finetune, batch=4), 3, 2)
     assert torch.equal(plain.valid, plain.clips.mask)
     assert torch.equal(plain.mask, plain.clips.mask)
 
@@ -84,7 +100,7 @@ def test_coupling_is_the_released_permutation(count, seed):
     assert torch.equal(coupled, noise[chosen])
 
 
-def test_coupling_brings_data_and_noise_nearer():
+def test_coupling_reduces_the_distance_of_data_and_noise():
     generator = torch.Generator().manual_seed(0)
     data, noise = torch.randn(2, 64, 2, 3, generator=generator)
     assert (data - flow.couple(data, noise)).square().mean() < 0.7 * (data - noise).square().mean()
@@ -101,12 +117,16 @@ def test_inpainting_masks_are_the_released_ones(lengths, seed):
     assert torch.equal(ours, theirs.squeeze(1).bool() & valid)
 
 
-def test_silence_extends_clips_by_its_mean():
+def test_the_mean_extension_is_the_setting():
     mask = torch.arange(20000) < 100
     longer = extended(mask.expand(4000, -1), 4.0, torch.Generator().manual_seed(0)).sum(1) - 100.0
     assert longer.min() >= 0
     assert longer.mean() == pytest.approx(4.0 * 44100 / 4096 - 0.5, rel=0.05)  # whole latents, rounded down
-    assert torch.equal(extended(mask[None], 0.0, torch.Generator()), mask[None])
+
+
+def test_zero_seconds_of_silence_extend_nothing():
+    mask = torch.arange(20) < torch.tensor([[3], [20]])
+    assert torch.equal(extended(mask, 0.0, torch.Generator()), mask)
 
 
 def released_step(model, data, seed):

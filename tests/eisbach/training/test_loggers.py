@@ -6,6 +6,7 @@ import torch
 
 from eisbach.errors import UserError
 from eisbach.training import loggers
+from tests.settings import text
 
 
 def record(step, arm, **more):
@@ -14,6 +15,7 @@ def record(step, arm, **more):
 
 
 def course():
+    """Records of two arms at three steps, the last with a validation."""
     common = {"factor": torch.ones(2), "w": torch.tensor([0.2, 0.4])}
     records = [record(step, arm, **common) for step in range(3) for arm in ("baseline", "barrier")]
     records[-1]["validation"] = torch.arange(20.0, dtype=torch.float64).view(10, 2)
@@ -21,7 +23,7 @@ def course():
 
 
 def dvclive(folder):
-    """(step, value) by name."""
+    """The (step, value) pairs of every curve, by name."""
     found = {}
     for path in (folder / "dvclive" / "plots" / "metrics").rglob("*.tsv"):
         name = path.relative_to(folder / "dvclive" / "plots" / "metrics").with_suffix("").as_posix()
@@ -47,21 +49,21 @@ def tensorboard(folder):
 
 
 @pytest.mark.parametrize("read", [dvclive, tensorboard])
-def test_every_curve_is_told_step_by_step(tmp_path, read):
-    assert list(loggers.logged(course(), [read.__name__], tmp_path)) is not None
-    told = read(tmp_path)
-    assert told["barrier/loss"] == [(0, 1.0), (1, 2.0), (2, 3.0)]
-    assert told["baseline/objective"] == [(0, 0.0), (1, 0.25), (2, 0.5)]
-    assert told["barrier/w"][0] == (0, pytest.approx(0.3))
-    assert told["barrier/validation"] == [(2, 9.5)]
-    assert told["barrier/validation_by_t/0.95"] == [(2, 18.5)]
-    assert "baseline/validation" not in told
+def test_every_curve_is_logged_step_by_step(tmp_path, read):
+    assert len(list(loggers.logged(course(), [read.__name__], tmp_path))) == 6
+    logged = read(tmp_path)
+    assert logged["barrier/loss"] == [(0, 1.0), (1, 2.0), (2, 3.0)]
+    assert logged["baseline/objective"] == [(0, 0.0), (1, 0.25), (2, 0.5)]
+    assert logged["barrier/w"][0] == (0, pytest.approx(0.3))
+    assert logged["barrier/validation"] == [(2, 9.5)]
+    assert logged["barrier/validation_by_t/0.95"] == [(2, 18.5)]
+    assert "baseline/validation" not in logged
     assert [path.name for path in tmp_path.iterdir()] == [read.__name__]
 
 
 @pytest.mark.parametrize("read", [dvclive, tensorboard])
-def test_a_resumed_run_tells_its_course_once(tmp_path, read):
-    """Broken off after a step and begun again, as a killed run that yields its records anew."""
+def test_a_resumed_run_logs_every_step_once(tmp_path, read):
+    """The first run stops after one record; the second yields all records again, as a resumed run does."""
     records = loggers.logged(course(), [read.__name__], tmp_path)
     next(records)
     records.close()
@@ -69,10 +71,14 @@ def test_a_resumed_run_tells_its_course_once(tmp_path, read):
     assert [step for step, _ in read(tmp_path)["barrier/loss"]] == [0, 1, 2]
 
 
-def test_records_pass_as_they_are_and_no_logger_writes_nothing(tmp_path):
+def test_records_are_yielded_unchanged(tmp_path):
     records = course()
-    passed = list(loggers.logged(records, [], tmp_path))
+    passed = list(loggers.logged(records, ["tensorboard"], tmp_path))
     assert all(one is other for one, other in zip(passed, records, strict=True))
+
+
+def test_without_loggers_nothing_is_written(tmp_path):
+    assert len(list(loggers.logged(course(), [], tmp_path))) == 6
     assert list(tmp_path.iterdir()) == []
 
 
@@ -80,6 +86,6 @@ def test_an_unknown_logger_is_named(tmp_path):
     from eisbach.pipeline import params
 
     path = tmp_path / "params.yaml"
-    path.write_text("finetune: {loggers: [wandb]}")
+    path.write_text(text(finetune={"loggers": ["wandb"]}))
     with pytest.raises(UserError, match=r"finetune\.loggers\.0' is 'wandb'"):
         params.load(path)

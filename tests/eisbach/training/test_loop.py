@@ -9,12 +9,13 @@ from eisbach.adapters.paired import PairedAdapters
 from eisbach.errors import UserError
 from eisbach.models.conditioning import dit_inputs
 from eisbach.models.velocity import predict
-from eisbach.pipeline.params import Arm, Finetune
+from eisbach.pipeline.params import Arm
 from eisbach.training.draws import draw
 from eisbach.training.loop import finetune, passes
 from eisbach.weighting import make
+from tests.settings import PARAMS
 
-SETTINGS = Finetune(rank=4, alpha=4.0, batch=3, steps=4, lr=1e-2)
+SETTINGS = replace(PARAMS.finetune, rank=4, alpha=4.0, batch=3, steps=4, lr=1e-2)
 
 
 def trained(model, archive, weightings, seed=0, settings=SETTINGS, path=None):
@@ -137,7 +138,8 @@ def test_passes_hold_every_arm_once_and_replaying_arms_come_last():
     assert passes({"baseline": make("baseline")}, {}, 0, 2) == [[("baseline",)], []]
 
 
-STATEFUL = Finetune(
+STATEFUL = replace(
+    PARAMS.finetune,
     rank=4,
     alpha=4.0,
     batch=3,

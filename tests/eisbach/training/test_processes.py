@@ -2,33 +2,40 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from eisbach.errors import UserError
-from eisbach.pipeline.params import Arm, Finetune
+from eisbach.pipeline.params import Arm
 from eisbach.training.loop import followed
 from eisbach.training.processes import share
 from eisbach.weighting import make
+from tests.settings import PARAMS, text
 
 NAMES = ("trace", "baseline", "barrier", "constant", "shuffled", "inverse", "timestep", "oracle")
 WEIGHTINGS = {name: make(name) for name in NAMES}
-LEADERS = followed(WEIGHTINGS, Finetune(arms={name: Arm(name) for name in NAMES}))
+LEADERS = followed(WEIGHTINGS, replace(PARAMS.finetune, arms={name: Arm(name) for name in NAMES}))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_every_arm_has_one_process_and_followers_are_with_their_leader(count):
+def test_every_arm_has_one_process_and_every_process_an_arm(count):
     shares = [share(WEIGHTINGS, LEADERS, index, count) for index in range(count)]
     assert sorted(arm for arms in shares for arm in arms) == sorted(NAMES)
     assert all(shares)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_followers_are_in_the_process_of_their_leader(count):
+    shares = [share(WEIGHTINGS, LEADERS, index, count) for index in range(count)]
+    assert LEADERS
     for follower, leader in LEADERS.items():
         assert any({follower, leader} <= set(arms) for arms in shares)
 
 
-def test_the_work_is_shared_out_evenly():
+def test_two_processes_have_equally_many_arms():
     assert [len(share(WEIGHTINGS, LEADERS, index, 2)) for index in range(2)] == [4, 4]
 
 
@@ -39,7 +46,7 @@ def test_more_processes_than_arms_are_refused_with_their_number():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_two_processes_over_gloo_leave_what_one_leaves(tmp_path, tiny_model, tiny_archive):
+def test_two_processes_over_gloo_write_the_same_bytes_as_one(tmp_path, tiny_model, tiny_archive):
     """Adapters and tables to the last bit, validation included, with arms that follow in the same step."""
     from eisbach.data import latents
     from eisbach.models import small
@@ -57,7 +64,7 @@ def test_two_processes_over_gloo_leave_what_one_leaves(tmp_path, tiny_model, tin
         (folder / "model" / "model_config.json").write_text(json.dumps(tiny_config(small)))
         small.save(tiny_model, folder / "model" / "model.safetensors", torch.float32)
         latents.save(folder / "artifacts" / "encode" / "archive.safetensors", tiny_archive)
-        (folder / "params.yaml").write_text(yaml.safe_dump({"model": {"source": "model"}, "finetune": settings}))
+        (folder / "params.yaml").write_text(text(model={"source": "model"}, finetune=settings))
         environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             [*command, "eisbach.pipeline.stages.finetune", "5"],

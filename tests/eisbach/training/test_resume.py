@@ -1,8 +1,9 @@
-"""A run that is killed and started again ends with the same bits, whatever the moment."""
+"""A run that is killed at any time and started again ends with the same bits."""
 
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,15 @@ from safetensors.torch import load_file
 
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.errors import UserError
-from eisbach.pipeline.params import Arm, Finetune
+from eisbach.pipeline.params import Arm
 from eisbach.training import resume
 from eisbach.training.loop import finetune
 from eisbach.weighting import make
+from tests.settings import PARAMS
 
 ARMS = {name: Arm(name) for name in ("baseline", "barrier", "trace", "timestep", "edm2")}
-SETTINGS = Finetune(
+SETTINGS = replace(
+    PARAMS.finetune,
     arms=ARMS,
     rank=2,
     alpha=2.0,
@@ -32,7 +35,7 @@ SETTINGS = Finetune(
 
 
 def run(model, archive, path, stop=None, settings=SETTINGS, seed=0):
-    """Adapter states and records; left after the records of step `stop`, as a killed run is."""
+    """Adapter states and records of a run that stops after the records of step `stop`, as a killed run does."""
     weightings = {name: make(arm.weighting) for name, arm in settings.arms.items()}
     if not hasattr(model, "adapters"):
         model.adapters = PairedAdapters(model.model.model, weightings, "dora", settings.rank, settings.alpha, seed)
@@ -50,14 +53,14 @@ def same(a, b):
 
 
 def same_records(a, b):
-    def plain(record):  # in order: a table's columns are in that of its first record
+    def plain(record):  # in order, because a table takes its column order from the first record
         return [(key, value.tolist() if isinstance(value, torch.Tensor) else value) for key, value in record.items()]
 
     return [plain(record) for record in a] == [plain(record) for record in b]
 
 
 @pytest.mark.parametrize("stop", [0, 1, 2, 4, 5])
-def test_a_run_that_stops_anywhere_ends_like_one_that_does_not(tmp_path, tiny_model, tiny_archive, stop):
+def test_a_run_stopped_at_any_step_resumes_bit_for_bit(tmp_path, tiny_model, tiny_archive, stop):
     whole, history = run(tiny_model, tiny_archive, None)
     run(tiny_model, tiny_archive, tmp_path / "state", stop=stop)
     resumed, again = run(tiny_model, tiny_archive, tmp_path / "state")
@@ -68,8 +71,6 @@ def test_a_run_that_stops_anywhere_ends_like_one_that_does_not(tmp_path, tiny_mo
 def test_other_settings_data_base_or_seed_are_refused_by_key(tmp_path, tiny_model, tiny_archive):
     path = tmp_path / "state"
     run(tiny_model, tiny_archive, path, stop=2)
-    from dataclasses import replace
-
     cases = {
         "lr: 0.01 -> 0.02": {"settings": replace(SETTINGS, lr=0.02)},
         "arms.barrier": {"settings": replace(SETTINGS, arms={**ARMS, "barrier": Arm("barrier", {"lam": 0.7})})},
@@ -86,16 +87,14 @@ def test_other_settings_data_base_or_seed_are_refused_by_key(tmp_path, tiny_mode
         run(tiny_model, tiny_archive, path)
 
 
-def test_settings_on_which_nothing_depends_may_change(tmp_path, tiny_model, tiny_archive):
-    from dataclasses import replace
-
+def test_settings_that_change_no_result_may_differ(tmp_path, tiny_model, tiny_archive):
     whole, _ = run(tiny_model, tiny_archive, None)
     run(tiny_model, tiny_archive, tmp_path / "state", stop=3)
     settings = replace(SETTINGS, arms_per_pass=2, save_every=5, preview_prompts=1)
     assert same(run(tiny_model, tiny_archive, tmp_path / "state", settings=settings)[0], whole)
 
 
-def test_a_fingerprint_sees_every_bit():
+def test_a_fingerprint_depends_on_every_bit():
     tensor = torch.zeros(5)
     before = resume.fingerprint([tensor])
     tensor[3] = -0.0
@@ -139,7 +138,7 @@ print(kills)
 
 
 def test_sigkill_at_any_moment_changes_no_bit(tmp_path, tiny_model, tiny_archive):
-    """A process is killed again and again, a little later each time, until one survives."""
+    """A process is killed repeatedly, a little later each time, until one finishes."""
     import json
 
     from eisbach.data import latents

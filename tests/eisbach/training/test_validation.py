@@ -7,14 +7,25 @@ from eisbach import flow
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.metrics import loss_by_t
 from eisbach.models.velocity import predict
-from eisbach.pipeline.params import Arm, Finetune
+from eisbach.pipeline.params import Arm
 from eisbach.seeds import torch_generator
 from eisbach.training import validation
 from eisbach.training.loop import finetune
 from eisbach.weighting import make
+from tests.settings import PARAMS
 
 ARMS = {name: Arm(name) for name in ("baseline", "barrier")}
-SETTINGS = Finetune(arms=ARMS, rank=2, alpha=2.0, batch=3, steps=5, lr=1e-2, validate_every=2, validation_clips=4)
+SETTINGS = replace(
+    PARAMS.finetune,
+    arms=ARMS,
+    rank=2,
+    alpha=2.0,
+    batch=3,
+    steps=5,
+    lr=1e-2,
+    validate_every=2,
+    validation_clips=4,
+)
 
 
 def run(model, archive, settings=SETTINGS, **watching):
@@ -31,36 +42,36 @@ def heldout(tiny_archive):
     return tiny_archive.split("heldout")
 
 
-def test_it_comes_at_its_steps_and_after_the_last(tiny_model, tiny_archive, heldout):
+def test_validation_runs_every_so_many_steps_and_after_the_last(tiny_model, tiny_archive, heldout):
     _, records = run(tiny_model, tiny_archive, heldout=heldout)
     assert [record["step"] for record in records if "validation" in record] == [1, 1, 3, 3, 4, 4]
 
 
-def test_watching_changes_no_bit_of_what_is_learned(tiny_model, tiny_archive, heldout):
+def test_validation_changes_no_bit_of_the_training(tiny_model, tiny_archive, heldout):
     plain, without = run(tiny_model, tiny_archive, replace(SETTINGS, validate_every=0))
     watched, records = run(tiny_model, tiny_archive, heldout=heldout)
     assert all(torch.equal(plain[arm][name], watched[arm][name]) for arm in plain for name in plain[arm])
     assert [record["objective"] for record in records] == [record["objective"] for record in without]
 
 
-def test_the_loss_is_unweighted_and_of_the_adapter_as_it_is(tiny_model, tiny_archive, heldout):
-    """Written out for the last step, whose adapters are still in the model."""
+def test_the_loss_is_the_unweighted_one_of_the_current_adapter(tiny_model, tiny_archive, heldout):
+    """Recomputed for the last step, whose adapters are still in the model."""
     _, records = run(tiny_model, tiny_archive, heldout=heldout)
     chosen = validation.clips(heldout, SETTINGS)
     for record in records[-2:]:
         tiny_model.adapters.activate(record["arm"])
-        for place, t in enumerate(loss_by_t.times(1)):
+        for index, t in enumerate(loss_by_t.times(1)):
             generator = torch_generator(validation.NOISE, "held-out noise", t)
             noise = torch.randn(chosen.latents.shape, generator=generator)
             at = torch.full((len(chosen),), t)
             with torch.no_grad():
                 output = predict(tiny_model, flow.interpolate(chosen.latents, noise, at), at, chosen)
             wanted = (output - (noise - chosen.latents)).square().mean((1, 2))
-            torch.testing.assert_close(record["validation"][place].float(), wanted, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(record["validation"][index].float(), wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_arms_that_have_learned_the_same_validate_the_same(tiny_model, tiny_archive, heldout):
-    """lambda 0 is the baseline: a validation that looked at weights would tell them apart."""
+def test_equal_adapters_have_equal_validations(tiny_model, tiny_archive, heldout):
+    """With lambda 0 the barrier trains as the baseline; a weighted validation would differ."""
     arms = {"baseline": Arm("baseline"), "barrier": Arm("barrier", {"lam": 0.0})}
     weightings = {"baseline": make("baseline"), "barrier": make("barrier", lam=0.0)}
     adapters = PairedAdapters(tiny_model.model.model, arms, "dora", 2, 2.0)
@@ -82,7 +93,7 @@ def test_the_table_has_one_row_per_step_arm_t_and_clip(tiny_model, tiny_archive,
     assert here == records[-1]["validation"][7, 2].item()
 
 
-def test_previews_are_asked_for_at_their_steps(tiny_model, tiny_archive):
+def test_previews_are_written_every_so_many_steps_and_after_the_last(tiny_model, tiny_archive):
     asked = []
     run(tiny_model, tiny_archive, replace(SETTINGS, validate_every=0, preview_every=2), preview=asked.append)
     assert asked == [2, 4, 5]

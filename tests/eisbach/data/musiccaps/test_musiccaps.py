@@ -25,9 +25,9 @@ from eisbach.data import clips, manifest
 from eisbach.data.musiccaps import annotations, download, fetching
 from eisbach.data.musiccaps.prepare import prepare_musiccaps
 from eisbach.errors import UserError
-from eisbach.pipeline.params import MusicCaps, Prepare
 from eisbach.pipeline.stages import musiccaps as command
 from tests.eisbach.data.music import tune
+from tests.settings import MUSICCAPS, PARAMS, text
 
 GOOD = ["goodgood001", "goodgood002", "-dashdash01"]
 EXPECTED = {
@@ -46,8 +46,8 @@ EXPECTED = {
     "$(touch x);": "refused",
     "../../up001": "refused",
 }
-SETTINGS = MusicCaps(
-    rows=len(EXPECTED), attempts=2, backoff_seconds=0.01, timeout_seconds=30.0, workers=6, min_coverage=0.3
+SETTINGS = replace(
+    MUSICCAPS, rows=len(EXPECTED), attempts=2, backoff_seconds=0.01, timeout_seconds=30.0, workers=6, min_coverage=0.3
 )
 
 
@@ -134,7 +134,7 @@ def write_table(folder, ids, start=1.0, **changes):
 
 def settings(folder, **changes):
     corpus = replace(SETTINGS, path=str(folder), **changes)
-    return Prepare(clips={"finetune": 100, "heldout": 100}, corpus=corpus)
+    return replace(PARAMS.prepare, clips={"finetune": 100, "heldout": 100}, corpus=corpus)
 
 
 @dataclass(frozen=True)
@@ -233,9 +233,11 @@ def test_a_killed_run_is_continued(site, tmp_path):
     folder, log = tmp_path / "musiccaps", tmp_path / "musiccaps" / "status.jsonl"
     script = (
         "import sys, json\nfrom eisbach.data.musiccaps import download, fetching\n"
-        "from eisbach.pipeline.params import MusicCaps\n"
+        "from dataclasses import replace\nfrom tests.settings import MUSICCAPS\n"
         "from pathlib import Path\nfolder, address, names = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])\n"
-        "fetching.fetch([download.Segment(n, 1.0, 11.0) for n in names], Path(folder), MusicCaps(workers=1), address)\n"
+        "settings = replace(MUSICCAPS, workers=1)\n"
+        "segments = [download.Segment(n, 1.0, 11.0) for n in names]\n"
+        "fetching.fetch(segments, Path(folder), settings, address)\n"
     )
     command = [sys.executable, "-c", script, str(folder), address, json.dumps(names)]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
@@ -250,12 +252,12 @@ def test_a_killed_run_is_continued(site, tmp_path):
     half = folder / "audio" / ".killed00003.flac.999.partial"
     half.write_bytes(b"half a file")
     before = Counter(handler.asked)
-    statuses = fetching.fetch(segments, folder, MusicCaps(workers=1), address)
+    statuses = fetching.fetch(segments, folder, replace(MUSICCAPS, workers=1), address)
     assert [status.status for status in statuses.values()] == ["ok"] * len(names)
     assert not done & set(handler.asked - before)
     for name in names:
         assert soundfile.info(folder / "audio" / f"{name}.flac").frames == 441000
-    assert fetching.fetch(segments, folder, MusicCaps(), "http://127.0.0.1:9/{id}") == statuses
+    assert fetching.fetch(segments, folder, MUSICCAPS, "http://127.0.0.1:9/{id}") == statuses
 
 
 def test_a_download_that_stalls_times_out(site, tmp_path):
@@ -354,7 +356,7 @@ def test_without_table_and_network_the_error_names_the_folder_for_it(tmp_path, m
 def test_the_command_prints_the_counts_and_writes_the_statuses(tmp_path, monkeypatch, capsys):
     """With ids that are refused before any request, so that the real site gets none."""
     write_table(tmp_path / "music", ["$(touch x);", "`touch x`__", "a;b|c&d><ef"])
-    (tmp_path / "params.yaml").write_text("prepare: {corpus: {kind: musiccaps, rows: 3}}")
+    (tmp_path / "params.yaml").write_text(text(prepare={"corpus": {**vars(MUSICCAPS), "rows": 3}}))
     monkeypatch.chdir(tmp_path)
     command.main(["--only-eval", "--limit", "2"])
     assert "2 refused" in capsys.readouterr().out

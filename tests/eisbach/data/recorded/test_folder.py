@@ -16,8 +16,8 @@ from eisbach.data import audio, clips, manifest
 from eisbach.data.recorded import ffmpeg
 from eisbach.data.recorded.folder import prepare_folder
 from eisbach.errors import UserError
-from eisbach.pipeline.params import Folder, Prepare
 from tests.eisbach.data.music import tune
+from tests.settings import FOLDER, PARAMS
 
 SECONDS = 1.0  # of a clip; short, because there are many files
 ODD = 'it\'s "loud"\nand 🎻, 100 %;$(touch x)'
@@ -27,7 +27,7 @@ FAULTS = 40
 def settings(root, **corpus):
     counts = {"finetune": 1000, "heldout": 1000}
     own = {"min_seconds": 0.5, **corpus}
-    return Prepare(clip_seconds=SECONDS, clips=counts, corpus=Folder(path=str(root), **own))
+    return replace(PARAMS.prepare, clip_seconds=SECONDS, clips=counts, corpus=replace(FOLDER, path=str(root), **own))
 
 
 def put(root, name, seed, seconds=SECONDS, rate=44100, channels=2, caption="a tune", **form):

@@ -8,9 +8,9 @@ from eisbach.data import audio, clips, manifest
 from eisbach.data.scores import arrange, dynamics, ensembles, midi, notes, pieces, render
 from eisbach.data.scores.prepare import prepare_scores
 from eisbach.errors import UserError
-from eisbach.pipeline.params import Prepare, Scores
+from tests.settings import PARAMS, SCORES
 
-SETTINGS = Prepare(clip_seconds=4.0, clips={"base": 3, "finetune": 3, "heldout": 2})
+SETTINGS = replace(PARAMS.prepare, corpus=SCORES, clip_seconds=4.0, clips={"base": 3, "finetune": 3, "heldout": 2})
 CHORALE = "bach/bwv66.6.mxl"
 
 
@@ -144,13 +144,13 @@ def test_clips_have_the_target_rms_or_the_highest_peak(corpus):
         ({"clips": {"base": 0}}, r"prepare\.clips\.base.* is 0"),
         ({"clips": {}}, r"prepare\.clips.* empty"),
         ({"clip_seconds": 0.0}, r"prepare\.clip_seconds"),
-        ({"corpus": Scores(soundfont="none.sf2")}, r"soundfont none\.sf2 cannot be read"),
-        ({"corpus": Scores(path="none.json")}, r"list of scores none\.json cannot be read"),
+        ({"corpus": replace(SCORES, soundfont="none.sf2")}, r"soundfont none\.sf2 cannot be read"),
+        ({"corpus": replace(SCORES, path="none.json")}, r"list of scores none\.json cannot be read"),
     ],
 )
 def test_invalid_settings_are_named(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
-        prepare_scores(Prepare(**changes), tmp_path, tmp_path / "cache")
+        prepare_scores(replace(PARAMS.prepare, **changes), tmp_path, tmp_path / "cache")
 
 
 def test_a_file_that_is_not_a_soundfont_is_named(tmp_path):

@@ -1,15 +1,12 @@
-"""The stages `reference` and `evaluate` on artefacts that the test makes: a real model of milliseconds, two arms."""
+"""The stages `reference`, `evaluate` and `between_seeds` on artefacts of a tiny model with two arms."""
 
 import json
-import shutil
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file, save_file
 
 from eisbach.adapters.merged import merged
@@ -22,6 +19,7 @@ from eisbach.pipeline import paths
 from eisbach.pipeline.stages import between_seeds, evaluate, reference
 from predictions.registry import load as registry
 from tests.eisbach.metrics.embedders import tiny_clap
+from tests.settings import text
 
 SEEDS, ARMS, PROMPTS, NOISES = (0, 1), ("baseline", "barrier"), 3, 2
 TABLES = ("losses.parquet", "samples.parquet", "outcomes.parquet")
@@ -45,16 +43,16 @@ def settings() -> dict:
 
 @pytest.fixture
 def archive(tiny_archive):
-    """Both classes in every split."""
+    """An archive with both contrast classes in every split."""
     kinds = ["contrast" if value > 0.5 else "flat" for value in tiny_archive.clips["contrast"]]
     return replace(tiny_archive, clips=tiny_archive.clips.assign(contrast_class=kinds))
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch, tiny_model, archive):
-    """A project folder in which everything that `reference` and `evaluate` read has been made."""
+def project(tmp_path, monkeypatch, tiny_model, archive):
+    """A project folder with everything that `reference` and `evaluate` read."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings(), sort_keys=False))
+    (tmp_path / "params.yaml").write_text(text(**settings()))
     codec = tiny_model.pretransform
     generator = torch.Generator().manual_seed(0)
     codec.fit([torch.randn(1, codec.mels, 48, generator=generator).cumsum(-1) * 0.3 - 4 for _ in range(8)])
@@ -70,7 +68,7 @@ def place(tmp_path, monkeypatch, tiny_model, archive):
 
 
 def adapt_and_sample(seed: int, archive: latents.Latents) -> None:
-    """Adapters that have left their starting point, and samples of each arm through its own."""
+    """Write adapters that differ from their initial values, and samples of each arm."""
     model = small.load("base")
     adapters = PairedAdapters(model.model.model, ARMS, "dora", 2, 16.0, seed)
     draw = torch.Generator().manual_seed(seed)
@@ -81,65 +79,66 @@ def adapt_and_sample(seed: int, archive: latents.Latents) -> None:
             adapters.save(arm, paths.ADAPTERS / str(seed) / arm)
     asked, made = prompts(archive.split("heldout"), PROMPTS), {}
     for arm in ARMS:
-        with torch.no_grad(), merged(adapters, arm):  # for every thread, where `activate` speaks for one
+        with torch.no_grad(), merged(adapters, arm):  # `activate` would affect this thread only
             made[arm] = generate(model, asked, NOISES, 2, 1.0, seed)
     (paths.SAMPLES / str(seed)).mkdir(parents=True)
     save_file(made, paths.SAMPLES / str(seed) / "samples.safetensors")
 
 
-def run(stage, monkeypatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", [stage.__name__, *map(str, arguments)])
-    stage.main()
-
-
-def outcome(place, seed: int, arm: str) -> pd.Series:
-    table = pd.read_parquet(place / paths.EVALUATION / str(seed) / "outcomes.parquet")
+def outcome(project, seed: int, arm: str) -> pd.Series:
+    table = pd.read_parquet(project / paths.EVALUATION / str(seed) / "outcomes.parquet")
     return table[table["arm"] == arm].set_index("metric")["value"]
 
 
 def spoil(seed: int, arm: str, prompt: int, noise: int, value: float) -> None:
-    """One sample of an arm becomes `value` throughout."""
+    """Set one sample of an arm to `value` everywhere."""
     path = paths.SAMPLES / str(seed) / "samples.safetensors"
     made = load_file(path)
     made[arm][prompt, noise] = value
     save_file(made, path)
 
 
-def test_the_same_command_twice_writes_the_same_bytes(place, monkeypatch):
+def test_the_same_command_twice_writes_the_same_bytes(project):
     written = []
     for _ in range(2):
-        run(reference, monkeypatch)
-        run(evaluate, monkeypatch, 0)
+        reference.main()
+        evaluate.main(0)
         files = [paths.REFERENCE, *sorted((paths.EVALUATION / "0").iterdir())]
         written.append({path.name: path.read_bytes() for path in files})
     assert set(TABLES) <= set(written[0])
     assert written[0] == written[1]
 
 
-def test_every_arm_has_every_measure_once_and_all_are_finite(place, monkeypatch):
-    run(reference, monkeypatch)
-    run(evaluate, monkeypatch, 0)
+def test_every_arm_has_every_metric_once_and_finite(project):
+    reference.main()
+    evaluate.main(0)
     table = pd.read_parquet(paths.EVALUATION / "0" / "outcomes.parquet")
     assert not table.duplicated(["arm", "metric"]).any()
     assert np.isfinite(table["value"]).all()
-    turned = table["metric"].str.startswith("gradient_cosine/")
-    assert set(table.loc[turned, "arm"]) == {"barrier"}
-    assert table[~turned].groupby("metric")["arm"].agg(set).map(lambda arms: arms == set(ARMS)).all()
+    gradient = table["metric"].str.startswith("gradient_cosine/")
+    assert set(table.loc[gradient, "arm"]) == {"barrier"}
+    assert table[~gradient].groupby("metric")["arm"].agg(set).map(lambda arms: arms == set(ARMS)).all()
     samples = pd.read_parquet(paths.EVALUATION / "0" / "samples.parquet")
     assert len(samples) == len(ARMS) * PROMPTS * NOISES
-    measured = outcome(place, 0, "barrier")["dynamic_range_db"]
+
+
+def test_outcomes_are_means_over_the_rows_of_the_other_tables(project):
+    reference.main()
+    evaluate.main(0)
+    samples = pd.read_parquet(paths.EVALUATION / "0" / "samples.parquet")
+    measured = outcome(project, 0, "barrier")["dynamic_range_db"]
     assert measured == pytest.approx(samples.loc[samples["arm"] == "barrier", "dynamic_range_db"].mean())
     losses = pd.read_parquet(paths.EVALUATION / "0" / "losses.parquet")
-    assert outcome(place, 0, "barrier")["heldout_loss"] == pytest.approx(
+    assert outcome(project, 0, "barrier")["heldout_loss"] == pytest.approx(
         losses.loc[losses["arm"] == "barrier", "loss"].mean()
     )
 
 
-def test_all_that_is_registered_on_the_small_model_is_measured(place, monkeypatch):
-    run(reference, monkeypatch)
+def test_every_registered_metric_of_the_small_model_is_measured(project):
+    reference.main()
     for seed in SEEDS:
-        run(evaluate, monkeypatch, seed)
-    run(between_seeds, monkeypatch)
+        evaluate.main(seed)
+    between_seeds.main()
     tables = [paths.EVALUATION / str(seed) / "outcomes.parquet" for seed in SEEDS] + [paths.BETWEEN_SEEDS]
     measured = set(pd.concat([pd.read_parquet(path) for path in tables])["metric"])
     planned = [one for _, one in registry.load().hypotheses if "small" in one.regimes and one.metric]
@@ -147,10 +146,10 @@ def test_all_that_is_registered_on_the_small_model_is_measured(place, monkeypatc
     assert named <= measured
 
 
-def test_arms_share_the_draw_of_their_seed_and_seeds_have_their_own(place, monkeypatch):
-    run(reference, monkeypatch)
+def test_arms_of_a_seed_share_their_grid_and_seeds_do_not(project):
+    reference.main()
     for seed in SEEDS:
-        run(evaluate, monkeypatch, seed)
+        evaluate.main(seed)
     losses = {seed: pd.read_parquet(paths.EVALUATION / str(seed) / "losses.parquet") for seed in SEEDS}
     for table in losses.values():
         grids = [one[["clip_id", "t"]].reset_index(drop=True) for _, one in table.groupby("arm")]
@@ -159,42 +158,42 @@ def test_arms_share_the_draw_of_their_seed_and_seeds_have_their_own(place, monke
     assert not set(losses[0]["t"]) & set(losses[1]["t"])
 
 
-def test_silence_in_one_sample_has_defined_values(place, monkeypatch):
-    run(reference, monkeypatch)
+def test_a_silent_sample_has_finite_metrics(project):
+    reference.main()
     path = paths.SAMPLES / "0" / "samples.safetensors"
     made, codec = load_file(path), small.load("base").pretransform
     made["barrier"][0, 1] = codec.encode(torch.zeros(1, 2, 12 * codec.downsampling_ratio))[0]
     save_file(made, path)
-    run(evaluate, monkeypatch, 0)
-    assert np.isfinite(outcome(place, 0, "barrier")).all()
+    evaluate.main(0)
+    assert np.isfinite(outcome(project, 0, "barrier")).all()
 
 
 @pytest.mark.parametrize("fault", [float("nan"), float("inf")])
-def test_a_sample_that_is_not_finite_is_named_and_nothing_is_written(place, monkeypatch, fault):
-    run(reference, monkeypatch)
+def test_a_sample_that_is_not_finite_is_named_and_nothing_is_written(project, fault):
+    reference.main()
     spoil(0, "barrier", 2, 1, fault)
     with pytest.raises(UserError, match=r"arm 'barrier', seed 0: prompt 2, noise 1: .*diverged; lower finetune.lr"):
-        run(evaluate, monkeypatch, 0)
+        evaluate.main(0)
     assert not list(paths.EVALUATION.glob("0/*.parquet"))
 
 
-def test_a_diverged_adapter_is_named(place, monkeypatch):
-    run(reference, monkeypatch)
+def test_a_diverged_adapter_is_named(project):
+    reference.main()
     path = paths.ADAPTERS / "0" / "barrier" / "adapter_model.safetensors"
     save_file({name: torch.full_like(tensor, float("nan")) for name, tensor in load_file(path).items()}, path)
     with pytest.raises(UserError, match="arm 'barrier', seed 0: the held-out loss is not finite"):
-        run(evaluate, monkeypatch, 0)
+        evaluate.main(0)
 
 
-def test_a_reference_of_other_clips_is_named(place, monkeypatch, archive):
-    run(reference, monkeypatch)
+def test_a_reference_of_other_clips_is_named(project, archive):
+    reference.main()
     latents.save(paths.ARCHIVE, archive.rows(torch.arange(21)))
     with pytest.raises(UserError, match="the reference is of 16 clips, the archive has 14; run `dvc repro reference`"):
-        run(evaluate, monkeypatch, 0)
+        evaluate.main(0)
 
 
-def test_what_lies_behind_a_clip_s_end_is_no_sound(place, monkeypatch, archive):
-    """Padding of real clips, and of samples for prompts that are shorter, may hold anything."""
+def test_latents_after_the_end_of_a_clip_change_nothing(project, archive):
+    """The padding of real clips, and of samples for shorter prompts, may have any value."""
     lengths = torch.tensor([8 if value < 0.5 else 12 for value in archive.clips["contrast"]])
     mask = torch.arange(12) < lengths[:, None]
     written = []
@@ -206,18 +205,18 @@ def test_what_lies_behind_a_clip_s_end_is_no_sound(place, monkeypatch, archive):
         path = paths.SAMPLES / "0" / "samples.safetensors"
         made = {arm: torch.where(asked.mask[:, None, None], x, noise) for arm, x in load_file(path).items()}
         save_file(made, path)
-        run(reference, monkeypatch)
-        run(evaluate, monkeypatch, 0)
+        reference.main()
+        evaluate.main(0)
         kept = [paths.REFERENCE, paths.EVALUATION / "0" / "samples.parquet"]
         written.append([file.read_bytes() for file in kept])
     assert written[0] == written[1]
 
 
-def test_two_seeds_are_one_block_and_a_third_waits(place, monkeypatch, archive):
-    run(reference, monkeypatch)
+def test_a_third_seed_leaves_the_block_of_the_first_two_unchanged(project, archive):
+    reference.main()
     for seed in SEEDS:
-        run(evaluate, monkeypatch, seed)
-    run(between_seeds, monkeypatch)
+        evaluate.main(seed)
+    between_seeds.main()
     table = pd.read_parquet(paths.BETWEEN_SEEDS)
     assert set(table["seed"]) == {0}
     assert not table.duplicated(["arm", "metric"]).any()
@@ -229,34 +228,34 @@ def test_two_seeds_are_one_block_and_a_third_waits(place, monkeypatch, archive):
     kept = paths.BETWEEN_SEEDS.read_bytes()
 
     adapt_and_sample(2, archive)
-    (place / "params.yaml").write_text(yaml.safe_dump(settings() | {"seeds": [0, 1, 2]}, sort_keys=False))
-    run(evaluate, monkeypatch, 2)
-    run(between_seeds, monkeypatch)
+    (project / "params.yaml").write_text(text(**settings() | {"seeds": [0, 1, 2]}))
+    evaluate.main(2)
+    between_seeds.main()
     assert paths.BETWEEN_SEEDS.read_bytes() == kept
     described = json.loads((paths.METRICS / "between_seeds.json").read_text())
     interval = described[metric]["minus_baseline"]["barrier"]
     assert interval["low"] <= interval["mean"] <= interval["high"]
 
 
-def test_a_single_seed_has_no_distance(place, monkeypatch):
-    (place / "params.yaml").write_text(yaml.safe_dump(settings() | {"seeds": [0]}, sort_keys=False))
-    run(reference, monkeypatch)
-    run(evaluate, monkeypatch, 0)
-    run(between_seeds, monkeypatch)
+def test_a_single_seed_has_no_distance(project):
+    (project / "params.yaml").write_text(text(**settings() | {"seeds": [0]}))
+    reference.main()
+    evaluate.main(0)
+    between_seeds.main()
     assert pd.read_parquet(paths.BETWEEN_SEEDS).empty
 
 
-def test_clap_is_measured_where_its_weights_are(place, monkeypatch):
-    tiny_clap.save(place)  # any folder will do
-    (place / "params.yaml").write_text(
-        yaml.safe_dump(settings() | {"evaluate": settings()["evaluate"] | {"clap": "."}}, sort_keys=False)
-    )
-    run(reference, monkeypatch)
-    run(evaluate, monkeypatch, 0)
-    found = outcome(place, 0, "barrier")
+def test_clap_is_measured_when_its_weights_are_present(project):
+    tiny_clap.save(project)
+    (project / "params.yaml").write_text(text(**settings() | {"evaluate": settings()["evaluate"] | {"clap": "."}}))
+    reference.main()
+    evaluate.main(0)
+    found = outcome(project, 0, "barrier")
     assert {"alignment/clap", "vendi/clap", "fad/clap"} <= set(found.index)
     assert np.isfinite(found).all()
-    shutil.rmtree(place / "artifacts" / "evaluate")
-    (place / "model.safetensors").unlink()
+
+
+def test_missing_weights_of_clap_are_named(project):
+    (project / "params.yaml").write_text(text(**settings() | {"evaluate": settings()["evaluate"] | {"clap": "."}}))
     with pytest.raises(UserError, match=r"holds no CLAP model .*set evaluate\.clap"):
-        run(evaluate, monkeypatch, 0)
+        evaluate.main(0)

@@ -1,14 +1,19 @@
 """The model and the file of weights that params.model names."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
 from eisbach.errors import UserError
 from eisbach.models import hub, small
-from eisbach.pipeline.params import Model, Params
 from eisbach.pipeline.stages import loading
+from tests.settings import PARAMS
+
+
+def named(source=str(small.BASE), **model):
+    return replace(PARAMS, model=replace(PARAMS.model, source=source, **model))
 
 
 def test_the_source_is_loaded_not_the_shipped_base(tmp_path):
@@ -17,16 +22,16 @@ def test_the_source_is_loaded_not_the_shipped_base(tmp_path):
         other.model.model.transformer.project_in.weight.mul_(2)
     small.save(other, tmp_path / hub.WEIGHTS)
     shutil.copy(small.BASE / hub.CONFIG, tmp_path)
-    params = Params(model=Model(source=str(tmp_path)))
-    loaded, shipped = loading.base(params).state_dict(), loading.base(Params()).state_dict()
+    params = named(source=str(tmp_path))
+    loaded, shipped = loading.base(params).state_dict(), loading.base(PARAMS).state_dict()
     different = [name for name, tensor in shipped.items() if not torch.equal(loaded[name], tensor)]
     assert different == ["model.model.transformer.project_in.weight"]
     assert loading.weights(params) == tmp_path / hub.WEIGHTS
-    assert loading.weights(Params()) == small.BASE / hub.WEIGHTS
+    assert loading.weights(PARAMS) == small.BASE / hub.WEIGHTS
 
 
 def test_the_hash_of_a_small_model_is_checked():
     right = hub.sha256(small.BASE / hub.WEIGHTS)
-    loading.base(Params(model=Model(source=str(small.BASE), sha256=right)))
+    loading.base(named(sha256=right))
     with pytest.raises(UserError, match=f"has SHA-256 {right}, not 00; fetch it again"):
-        loading.base(Params(model=Model(source=str(small.BASE), sha256="00")))
+        loading.base(named(sha256="00"))

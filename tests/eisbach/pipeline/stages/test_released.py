@@ -4,7 +4,6 @@ Stability's own loader reads."""
 import importlib
 import json
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +28,8 @@ SOURCE, COMMIT = "owner/base", "0123456789abcdef0123456789abcdef01234567"
 CLIPS = 8
 
 
-def stage(name, *arguments):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [name, *arguments])
-        importlib.import_module(f"eisbach.pipeline.stages.{name}").main()
+def stage(name, *seed):
+    importlib.import_module(f"eisbach.pipeline.stages.{name}").main(*seed)
 
 
 def settings(**changes):
@@ -85,7 +82,7 @@ def workplace(tmp_path_factory, released_folder):
         exported = {}
         for kind in ("lora", "dora"):
             settings(finetune__adapter=kind)
-            stage("finetune", "0")
+            stage("finetune", 0)
             exported[kind] = root / f"{kind}.safetensors"
             export_adapter(paths.ADAPTERS / "0" / "barrier", exported[kind])
         yield Workplace(root, exported)
@@ -129,8 +126,8 @@ def evaluated(workplace):
     Path("adapters").mkdir()
     (Path("adapters") / "theirs.safetensors").write_bytes(workplace.exported["dora"].read_bytes())
     (Path("adapters") / "other-kind.safetensors").write_bytes(workplace.exported["lora"].read_bytes())
-    for name, *arguments in (("base",), ("census",), ("generate", "0"), ("reference",), ("evaluate", "0")):
-        stage(name, *arguments)
+    for name, *seed in (("base",), ("census",), ("generate", 0), ("reference",), ("evaluate", 0)):
+        stage(name, *seed)
     return workplace
 
 
