@@ -1,39 +1,37 @@
-"""Dynamic range: how far apart the loud and the soft moments of a clip are."""
+"""Levels of a signal in dB over short windows, and their range. The data preparation uses them as well."""
 
 import numpy as np
 
 WINDOW_SECONDS, HOP_SECONDS = 0.4, 0.1
-FLOOR_DB = -80.0  # levels below count as this
+FLOOR_DB = -80.0  # lower levels are raised to this
 
 
-def short_term_db(power: np.ndarray, rate: float) -> np.ndarray:
-    """Level in dB of windows of 0.4 s, every 0.1 s, of instantaneous power [n] at `rate` per second.
+def level_db(power: np.ndarray, floor_db: float = FLOOR_DB) -> np.ndarray:
+    """Power of any shape in dB relative to 1, at least `floor_db`."""
+    return 10 * np.log10(np.maximum(power, 10 ** (floor_db / 10)))
 
-    A shorter signal is one window.
+
+def short_term_db(power: np.ndarray, rate: float, floor_db: float = FLOOR_DB) -> np.ndarray:
+    """Level in dB of windows of 0.4 s, every 0.1 s, of instantaneous power [n] at `rate` values per second.
+
+    A signal of less than 0.4 s is one window. Sums have the dtype of `power`.
     """
     window, hop = max(1, round(WINDOW_SECONDS * rate)), max(1, round(HOP_SECONDS * rate))
     window = min(window, len(power))
-    total = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
+    total = np.concatenate([[0.0], np.cumsum(power)])
     starts = np.arange(0, len(power) - window + 1, hop)
-    mean = (total[starts + window] - total[starts]) / window
-    return 10 * np.log10(np.maximum(mean, 10 ** (FLOOR_DB / 10)))
+    return level_db((total[starts + window] - total[starts]) / window, floor_db)
 
 
-def dynamic_range_db(power: np.ndarray, rate: float) -> float:
-    """95th less 5th percentile of the short-term level; 0 for silence, a constant level and a single window."""
-    low, high = np.percentile(short_term_db(power, rate), [5, 95])
+def range_db(levels_db: np.ndarray, low_percentile: float) -> float:
+    """95th percentile of levels [n] minus their `low_percentile`, in dB."""
+    low, high = np.percentile(levels_db, [low_percentile, 95])
     return float(high - low)
 
 
-def loudness_range_lu(audio: np.ndarray, rate: int) -> float:
-    """Loudness range of EBU Tech 3342 by pyloudnorm, of audio [samples]; 0 under 3 s and for silence."""
-    import warnings
+def dynamic_range_db(power: np.ndarray, rate: float) -> float:
+    """95th minus 5th percentile of the short-term level of `power` [n] at `rate` values per second, in dB.
 
-    import pyloudnorm
-
-    if len(audio) < 3 * rate or not np.any(audio):
-        return 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it means and percentiles empty slices where everything is gated
-        value = pyloudnorm.Meter(rate).loudness_range(np.asarray(audio, np.float64))
-    return float(value) if np.isfinite(value) else 0.0
+    0 for silence, for a constant level and for a single window.
+    """
+    return range_db(short_term_db(power, rate), 5)
