@@ -10,12 +10,12 @@ AROUND_SECONDS = 0.25  # frames this near to a boundary belong to the transition
 
 
 def contrast_db(mel_db: np.ndarray, centres_hz: np.ndarray) -> float:
-    """Spectral contrast of bands [M, F] in dB, 0..30 (Jiang et al., 2002): mean peak minus valley of octaves and frames.
+    """Spectral contrast of bands [M, F] in dB, 0..30 (Jiang et al., 2002): peak minus valley, mean over octaves.
 
     Peak and valley are the highest and the lowest band of an octave; librosa averages the top and bottom 2 %, which is
     less than two bands here. A contrast above 30 dB counts as 30 dB, and an octave whose peak is less than 30 dB above
     the floor is left out: its valley is the floor, so its contrast would only measure the level. Octaves with fewer
-    than two bands are left out as well. 0 when no octave remains.
+    than two bands are left out as well. The mean is over octaves and frames; 0 when no octave remains.
     """
     octave = np.searchsorted(OCTAVES_HZ, centres_hz, side="right")
     parts = [mel_db[octave == index] for index in range(len(OCTAVES_HZ) + 1)]
