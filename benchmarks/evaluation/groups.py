@@ -81,7 +81,7 @@ def _take(rows: np.ndarray, name: str) -> list[ClipIndex]:
 
 
 def _couples(facts: pd.DataFrame, column: str) -> list[tuple[int, int]]:
-    """Disjoint pairs of row labels with equal values in `column`; neighbouring pairs have different ones if possible."""
+    """Disjoint pairs of row labels with equal values in `column`; neighbouring pairs differ in it where possible."""
     by_value = [list(zip(*[iter(group)] * 2, strict=False)) for group in facts.groupby(column).groups.values()]
     rounds = range(max(map(len, by_value)))
     return [couples[index] for index in rounds for couples in by_value if index < len(couples)]
