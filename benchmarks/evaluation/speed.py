@@ -1,9 +1,13 @@
-"""`python -m benchmarks.evaluation.speed`: CPU seconds per clip of every step of evaluation, over 100 clips.
+"""CPU seconds per clip of every step of evaluation, over 100 clips.
 
 Needs `dvc repro encode`; real clips stand for samples. Writes benchmarks/evaluation/speed.json.
 """
 
 import argparse
+
+if __name__ == "__main__":  # before the imports that take seconds
+    argparse.ArgumentParser("python -m benchmarks.evaluation.speed", description=__doc__).parse_args()
+
 import json
 import time
 from itertools import islice
@@ -25,11 +29,6 @@ OUTPUT = Path(__file__).with_name("speed.json")
 
 
 def main() -> None:
-    argparse.ArgumentParser(
-        prog="python -m benchmarks.evaluation.speed",
-        description=f"Measure the CPU seconds per clip of evaluation on {CLIPS} clips and write {OUTPUT.name}; "
-        "needs `dvc repro encode`.",
-    ).parse_args()
     params = load()
     codec = loading.base(params).pretransform
     training = latents.load(paths.ARCHIVE).split("finetune")

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.evaluation.validity`: which metrics separate known groups of real clips.
+"""Which metrics separate known groups of real clips.
 
 Needs `dvc repro encode` with `prepare.clips` of {base: 64, finetune: 192, heldout: 96}. The groups are clips of the
 splits base and heldout. The basis is fitted on the split finetune, whose clips are also the real clips of coverage, FAD
@@ -6,6 +6,10 @@ and KAD. Writes eisbach/metrics/validity.json and the table in docs/metrics.md.
 """
 
 import argparse
+
+if __name__ == "__main__":  # before the imports that take seconds
+    argparse.ArgumentParser("python -m benchmarks.evaluation.validity", description=__doc__).parse_args()
+
 import json
 from itertools import combinations
 
@@ -27,12 +31,6 @@ from eisbach.seeds import numpy_generator
 
 
 def main() -> None:
-    argparse.ArgumentParser(
-        prog="python -m benchmarks.evaluation.validity",
-        description="Measure which metrics separate known groups of real clips. Needs `dvc repro encode` with "
-        "prepare.clips of base 64, finetune 192, heldout 96. Writes eisbach/metrics/validity.json and the table in "
-        "docs/metrics.md.",
-    ).parse_args()
     params = load()
     codec = loading.base(params).pretransform
     archive = latents.load(paths.ARCHIVE)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.evaluation.variance`: the best number of samples per seed.
+"""The best number of samples per seed.
 
 Reads the samples of `dvc repro generate`. For every metric of a clip, the variance of the paired difference of barrier
 and baseline is decomposed into seed, prompt, seed x prompt and noise. A seed costs the time of its training, a sample
@@ -8,6 +8,10 @@ benchmarks/evaluation/variance.json and the table in docs/metrics.md.
 """
 
 import argparse
+
+if __name__ == "__main__":  # before the imports that take seconds
+    argparse.ArgumentParser("python -m benchmarks.evaluation.variance", description=__doc__).parse_args()
+
 import json
 import math
 from pathlib import Path
@@ -58,11 +62,6 @@ def components(values: np.ndarray) -> dict[str, float]:
 
 
 def main() -> None:
-    argparse.ArgumentParser(
-        prog="python -m benchmarks.evaluation.variance",
-        description="Find the best number of samples per seed from the samples of `dvc repro generate`; write "
-        f"{OUTPUT.name} and the table in docs/metrics.md.",
-    ).parse_args()
     params = load()
     codec = loading.base(params).pretransform
     training = latents.load(paths.ARCHIVE).split("finetune")

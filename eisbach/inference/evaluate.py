@@ -56,8 +56,7 @@ def reference(
     """
     if wrong := [len(x) for x in vectors.values() if len(x) != len(archive)]:
         raise UserError(
-            f"the reference has vectors of {wrong[0]} clips, the archive has {len(archive)} clips; "
-            "run `dvc repro reference`"
+            f"the reference is of {wrong[0]} clips, the archive has {len(archive)}; run `dvc repro reference`"
         )
     split = archive.clips["split"].to_numpy()
     heldout, training = ({name: x[split == part] for name, x in vectors.items()} for part in ("heldout", "finetune"))
