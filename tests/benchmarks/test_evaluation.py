@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.evaluation import groups, variance
+from benchmarks.evaluation import groups, validity, variance
+from benchmarks.evaluation.document import DOCUMENT
+from eisbach.metrics.validity import load
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +98,7 @@ def test_the_best_number_of_samples_has_the_smallest_cost():
 
 def test_the_best_number_is_infinite_when_seeds_do_not_differ():
     assert variance.best_number(GAP | {"seed": 0.0}) == np.inf
+
+
+def test_the_table_of_the_docs_is_that_of_the_committed_file():
+    assert f"<!-- validity table -->\n{validity.markdown(load())}<!-- end of validity table -->" in DOCUMENT.read_text()
