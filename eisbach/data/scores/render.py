@@ -11,12 +11,12 @@ import numpy as np
 
 from eisbach.errors import UserError
 from eisbach.files import replacing
-from eisbach.metrics import loudness
 
 SAMPLE_RATE = 44100
 RMS_DB = -26.0  # of every clip as a whole, relative to full scale: contrast and mean energy are kept apart
 PEAK_DB = -0.1  # a clip whose peak would go beyond is made softer instead; its rms_db says so
 FADE_SECONDS = 0.02
+WINDOW_SECONDS, HOP_SECONDS = 0.4, 0.1  # of momentary loudness
 FLOOR_DB = -90.0
 
 
@@ -90,17 +90,25 @@ def equalise(audio: np.ndarray) -> np.ndarray:
 
 def rms_db(audio: np.ndarray) -> float:
     """RMS of audio of any shape relative to full scale, at least FLOOR_DB."""
-    return round(float(loudness.level_db(np.mean(audio**2), FLOOR_DB)), 3)
+    return round(float(_db(np.mean(audio**2))), 3)
 
 
 def measure(audio: np.ndarray) -> dict[str, float]:
     """RMS and peak relative to full scale, and the range of momentary loudness (95th less 10th percentile), in dB."""
-    momentary = loudness.short_term_db(np.mean(audio**2, axis=0), SAMPLE_RATE, FLOOR_DB)
+    momentary = loudness(audio)
     return {
         "rms_db": rms_db(audio),
-        "peak_db": round(float(loudness.level_db(np.abs(audio).max() ** 2, FLOOR_DB)), 3),
-        "loudness_range_db": round(loudness.range_db(momentary, 10), 3),
+        "peak_db": round(float(_db(np.abs(audio).max() ** 2)), 3),
+        "loudness_range_db": round(float(np.subtract(*np.percentile(momentary, (95, 10)))), 3),
     }
+
+
+def loudness(audio: np.ndarray) -> np.ndarray:
+    """Momentary level in dB: RMS over both channels and WINDOW_SECONDS, every HOP_SECONDS. [2, samples] -> [frames]."""
+    window, hop = round(WINDOW_SECONDS * SAMPLE_RATE), round(HOP_SECONDS * SAMPLE_RATE)
+    energy = np.concatenate([[0.0], np.cumsum(np.mean(audio**2, axis=0))])
+    starts = np.arange(0, max(audio.shape[1] - window, 0) + 1, hop)
+    return _db((energy[np.minimum(starts + window, audio.shape[1])] - energy[starts]) / window)
 
 
 def to_flac(audio: np.ndarray) -> bytes:
@@ -121,6 +129,10 @@ def _read(font: Path) -> tuple[bytes, str]:
 @memo
 def _versions() -> bytes:
     return " ".join(version(name) for name in ("midirenderer", "soxr", "soundfile")).encode()
+
+
+def _db(power: np.ndarray) -> np.ndarray:
+    return 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
 
 
 def _gain(db: float) -> float:

@@ -25,7 +25,7 @@ def main() -> None:
     params = load()
     settings = params.generate
     model, adapters = loading.arms(params, seed)
-    prompt_clips = prompts(latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
+    asked = prompts(latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
     noise_seed = derive(settings.noise_seed, "generate", seed)  # per seed, so that intervals over seeds include it
     samples, rows = {}, []
     with replacing(paths.SAMPLES / str(seed)) as folder:
@@ -33,10 +33,10 @@ def main() -> None:
         arms = loading.trained(params)
         for arm in track(arms, f"generate seed {seed}", len(arms)):
             with loading.wearing(adapters, arm, params, seed):
-                made = generate(model, prompt_clips, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
+                made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
             samples[arm] = made
             decoded = thread_map(torch.no_grad()(model.pretransform.decode), made[:, :1])
-            for prompt, (clip, audio) in enumerate(zip(prompt_clips.clips.itertuples(), decoded, strict=True)):
+            for prompt, (clip, audio) in enumerate(zip(asked.clips.itertuples(), decoded, strict=True)):
                 name = f"{arm}-{prompt:02d}.flac"
                 channels = audio[0, :1] if torch.equal(audio[0, 0], audio[0, 1]) else audio[0]
                 soundfile.write(folder / name, channels.T.clamp(-1, 1).numpy(), model.sample_rate)
