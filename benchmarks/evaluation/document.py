@@ -1,4 +1,4 @@
-"""Tables of docs/metrics.md, written between their markers by the commands that measure them."""
+"""Write measured tables into docs/metrics.md, between their markers."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 def into_document(name: str, table: str) -> None:
+    """Replace the text between `<!-- NAME table -->` and `<!-- end of NAME table -->` by `table`."""
     begin, end = f"<!-- {name} table -->\n", f"<!-- end of {name} table -->"
     before, rest = DOCUMENT.read_text().split(begin)
     with replacing(DOCUMENT) as temporary:

@@ -1,4 +1,4 @@
-"""Groups of real clips of which it is known which have more of something: for clips, and for sets of clips."""
+"""Known groups of real clips, or of sets of clips: pairs of which one group is known to have more of a property."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,17 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from eisbach.metrics.clip_features import Heard
+from eisbach.metrics.clip_features import ClipFeatures
 
-PROMPTS, NOISES = 4, 2  # a set has as many as the default profile draws
-Versions = dict[str, list[Heard]]  # real, near_copy, shuffled, phase_randomised: the same clips in the same order
-Place = tuple[str, int]  # a version and a row
-Set = list[list[Place]]  # by prompt and noise
+PROMPTS, NOISES = 4, 2  # of a set, as in the default profile
+Versions = dict[str, list[ClipFeatures]]  # real, near_copy, shuffled, phase_randomised: the same clips in one order
+ClipIndex = tuple[str, int]  # a version and a row of it
+Set = list[list[ClipIndex]]  # by prompt and noise
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Clips or sets of which `high` has more; `paired`: each of `low` was made from the one of `high` at its place."""
+    """Two groups of clips or sets; `high` has more of the property.
+
+    `paired`: the i-th member of `low` was made from the i-th member of `high`.
+    """
 
     high: list
     low: list
@@ -24,12 +27,12 @@ class Pair:
 
 
 def of_clips(facts: pd.DataFrame) -> dict[str, Pair]:
-    """Pairs of lists of places. `facts` has a row per clip: `contrast_class`, `shape`."""
+    """Pairs of groups of clips. `facts` has a row per clip with `contrast_class` and `shape`."""
     rows = np.arange(len(facts))
     kind, echoes = facts["contrast_class"].to_numpy(), facts["shape"].to_numpy() == "echoes"
-    arranged = kind != "flat"  # a flat clip follows its shape hardly or not at all
+    arranged = kind != "flat"  # flat clips hardly follow their shape
 
-    def version(name: str, chosen: np.ndarray = rows) -> list[Place]:
+    def version(name: str, chosen: np.ndarray = rows) -> list[ClipIndex]:
         return [(name, row) for row in chosen]
 
     alternating = rows[echoes & arranged]
@@ -44,7 +47,7 @@ def of_clips(facts: pd.DataFrame) -> dict[str, Pair]:
 
 
 def of_sets(facts: pd.DataFrame) -> dict[str, Pair]:
-    """Pairs of lists of disjoint sets. `facts` has a row per clip: `piece`, `contrast_class`, `shape`."""
+    """Pairs of groups of disjoint sets. `facts` has a row per clip with `piece`, `contrast_class` and `shape`."""
     by_piece = facts["piece"].argsort(kind="stable").to_numpy()
     count = len(facts) // (PROMPTS * NOISES)
     strangers = [by_piece[start::count][: PROMPTS * NOISES].reshape(PROMPTS, NOISES) for start in range(count)]
@@ -64,7 +67,8 @@ def of_sets(facts: pd.DataFrame) -> dict[str, Pair]:
     }
 
 
-def values(pair: Pair, measure: Callable[[Place | Set], dict[str, float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def values(pair: Pair, measure: Callable[[ClipIndex | Set], dict[str, float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The metrics of all members of `pair.high` and of `pair.low`, a row each."""
     return pd.DataFrame(map(measure, pair.high)), pd.DataFrame(map(measure, pair.low))
 
 
@@ -72,17 +76,17 @@ def _of(rows: np.ndarray, name: str = "real") -> Set:
     return [_take(group, name) for group in rows]
 
 
-def _take(rows: np.ndarray, name: str) -> list[Place]:
+def _take(rows: np.ndarray, name: str) -> list[ClipIndex]:
     return [(name, row) for row in rows]
 
 
 def _couples(facts: pd.DataFrame, column: str) -> list[tuple[int, int]]:
-    """Disjoint pairs of row labels that agree in `column`, as many values of it one after the other as there are."""
+    """Disjoint pairs of row labels with equal values in `column`; neighbouring pairs differ in it where possible."""
     by_value = [list(zip(*[iter(group)] * 2, strict=False)) for group in facts.groupby(column).groups.values()]
-    turns = range(max(map(len, by_value)))
-    return [couples[turn] for turn in turns for couples in by_value if turn < len(couples)]
+    rounds = range(max(map(len, by_value)))
+    return [couples[index] for index in rounds for couples in by_value if index < len(couples)]
 
 
 def _in_sets(couples: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
-    """`size` couples a set, neighbours in the list: of different values, as long as these last."""
+    """Consecutive groups of `size` couples; a remainder is left out."""
     return zip(*[iter(couples)] * size, strict=False)

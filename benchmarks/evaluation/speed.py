@@ -1,7 +1,12 @@
-"""`python -m benchmarks.evaluation.speed`: CPU seconds a clip for everything that evaluation does to 100 clips.
+"""CPU seconds per clip of every step of evaluation, over 100 clips.
 
 Needs `dvc repro encode`; real clips stand for samples. Writes benchmarks/evaluation/speed.json.
 """
+
+import argparse
+
+if __name__ == "__main__":  # before the imports that take seconds
+    argparse.ArgumentParser("python -m benchmarks.evaluation.speed", description=__doc__).parse_args()
 
 import json
 import time
@@ -13,7 +18,7 @@ import torch
 
 from eisbach.data import clips, latents
 from eisbach.files import replacing
-from eisbach.metrics import clip_features, loudness, sets
+from eisbach.metrics import clip_features, sets
 from eisbach.pipeline import paths
 from eisbach.pipeline.command import run
 from eisbach.pipeline.params import load
@@ -28,32 +33,31 @@ def main() -> None:
     codec = loading.base(params).pretransform
     training = latents.load(paths.ARCHIVE).split("finetune")
     scale = clip_features.fit(
-        [clip_features.hear(codec, clip, {}) for clip in training.latents], params.evaluate.similarity
+        [clip_features.extract(codec, clip, {}) for clip in training.latents], params.evaluate.similarity
     )
-    listeners = clip_features.embedders(["musicnn", "yamnet"])
-    spent = dict.fromkeys(("encode", "hear", "structure", "loudness_range", "sets"), 0.0)
-    heard = []
+    embedders = clip_features.load_embedders(["musicnn", "yamnet"])
+    spent = dict.fromkeys(("encode", "extract", "structure", "sets"), 0.0)
+    features = []
 
-    def timed(part: str, work):
+    def timed(step: str, work):
         begin = time.process_time()
-        made = work()
-        spent[part] += time.process_time() - begin
-        return made
+        result = work()
+        spent[step] += time.process_time() - begin
+        return result
 
     for _, audio in islice(clips.read(paths.CLIPS), CLIPS):
         with torch.no_grad():
             latent = timed("encode", lambda audio=audio: codec.encode(torch.from_numpy(audio)[None])[0])
-        clip = timed("hear", lambda latent=latent: clip_features.hear(codec, latent, listeners))
+        clip = timed("extract", lambda latent=latent: clip_features.extract(codec, latent, embedders))
         timed("structure", lambda clip=clip: clip_features.measure(clip, scale))
-        timed("loudness_range", lambda audio=audio: loudness.loudness_range_lu(audio.mean(0), 44100))
-        heard.append(clip)
-    stacked = {name: np.stack([clip.vectors[name] for clip in heard]) for name in listeners}
-    stacked["codec"] = np.stack([clip_features.codec_vector(clip.sound, scale) for clip in heard])
+        features.append(clip)
+    stacked = {name: np.stack([clip.vectors[name] for clip in features]) for name in embedders}
+    stacked["codec"] = np.stack([clip_features.codec_vector(clip.sound, scale) for clip in features])
     grouped = {name: rows.reshape(CLIPS // 4, 4, -1) for name, rows in stacked.items()}
-    slow = [[clip.sound.slow for clip in heard[k : k + 4]] for k in range(0, CLIPS, 4)]
+    slow = [[clip.sound.slow for clip in features[k : k + 4]] for k in range(0, CLIPS, 4)]
     timed("sets", lambda: sets.set_metrics(grouped, stacked, stacked))
     timed("sets", lambda: sets.consistency_metrics(slow))
-    report = {part: round(seconds / CLIPS, 3) for part, seconds in spent.items()}
+    report = {step: round(seconds / CLIPS, 3) for step, seconds in spent.items()}
     report |= {"total": round(sum(spent.values()) / CLIPS, 3), "clips": CLIPS, "threads": torch.get_num_threads()}
     with replacing(OUTPUT) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n")

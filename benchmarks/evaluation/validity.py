@@ -1,9 +1,14 @@
-"""`python -m benchmarks.evaluation.validity`: which measures tell known groups of real clips apart.
+"""Which metrics separate known groups of real clips.
 
-Needs `dvc repro encode` with `prepare.clips` of {base: 64, finetune: 192, heldout: 96}. Clips of the splits base and
-heldout are judged, in a basis fitted on finetune, whose clips also are the real ones of coverage, FAD and KAD. Writes
-eisbach/metrics/validity.json and the table in docs/metrics.md.
+Needs `dvc repro encode` with `prepare.clips` of {base: 64, finetune: 192, heldout: 96}. The groups are clips of the
+splits base and heldout. The basis is fitted on the split finetune, whose clips are also the real clips of coverage, FAD
+and KAD. Writes eisbach/metrics/validity.json and the table in docs/metrics.md.
 """
+
+import argparse
+
+if __name__ == "__main__":  # before the imports that take seconds
+    argparse.ArgumentParser("python -m benchmarks.evaluation.validity", description=__doc__).parse_args()
 
 import json
 from itertools import combinations
@@ -29,24 +34,24 @@ def main() -> None:
     params = load()
     codec = loading.base(params).pretransform
     archive = latents.load(paths.ARCHIVE)
-    listeners = clip_features.embedders(params.evaluate.embedders)
-    training = [clip_features.hear(codec, clip, listeners) for clip in archive.split("finetune").latents]
+    embedders = clip_features.load_embedders(params.evaluate.embedders)
+    training = [clip_features.extract(codec, clip, embedders) for clip in archive.split("finetune").latents]
     scale = clip_features.fit(training, params.evaluate.similarity)
     facts = archive.clips[archive.clips["split"].isin(["base", "heldout"])]
-    versions = _versions(codec, archive, facts, listeners)
+    versions = _versions(codec, archive, facts, embedders)
     facts = facts.reset_index(drop=True)
 
-    def of_clip(place: groups.Place) -> dict[str, float]:
-        return clip_features.measure(versions[place[0]][place[1]], scale)
+    def of_clip(index: groups.ClipIndex) -> dict[str, float]:
+        return clip_features.measure(versions[index[0]][index[1]], scale)
 
-    def vectors(heard: list[clip_features.Heard]) -> dict[str, np.ndarray]:
-        found = {name: np.stack([clip.vectors[name] for clip in heard]) for name in listeners}
-        return found | {"codec": np.stack([clip_features.codec_vector(clip.sound, scale) for clip in heard])}
+    def vectors(features: list[clip_features.ClipFeatures]) -> dict[str, np.ndarray]:
+        found = {name: np.stack([clip.vectors[name] for clip in features]) for name in embedders}
+        return found | {"codec": np.stack([clip_features.codec_vector(clip.sound, scale) for clip in features])}
 
     known = vectors(training)
 
-    def of_set(places: groups.Set) -> dict[str, float]:
-        chosen = [[versions[name][row] for name, row in group] for group in places]
+    def of_set(indices: groups.Set) -> dict[str, float]:
+        chosen = [[versions[name][row] for name, row in group] for group in indices]
         flat = vectors([clip for group in chosen for clip in group])
         grouped = {name: rows.reshape(len(chosen), -1, rows.shape[-1]) for name, rows in flat.items()}
         slow = [[clip.sound.slow for clip in group] for group in chosen]
@@ -63,15 +68,15 @@ def main() -> None:
             verdicts[metric] = _verdict(metric, claim, tables, alike)
     with replacing(validity.PATH) as temporary:
         temporary.write_text(json.dumps(verdicts, indent=2) + "\n")
-    into_document("fitness", markdown(verdicts))
+    into_document("validity", markdown(verdicts))
     print(markdown(verdicts))
 
 
-def _versions(codec, archive: latents.Latents, facts: pd.DataFrame, listeners) -> groups.Versions:
-    """Each clip of `facts` as it is, nearly copied, with its moments shuffled and with random phases, as heard."""
+def _versions(codec, archive: latents.Latents, facts: pd.DataFrame, embedders) -> groups.Versions:
+    """Features of the clips of `facts`: as they are, as near-copies, with frames shuffled, and with random phases."""
     rows = dict(zip(facts["clip_id"], facts.index, strict=True))
     found = {name: [None] * len(rows) for name in ("real", "near_copy", "shuffled", "phase_randomised")}
-    order = {clip_id: place for place, clip_id in enumerate(rows)}
+    order = {clip_id: index for index, clip_id in enumerate(rows)}
     for clip_id, audio in track(clips.read(paths.CLIPS), "known groups", len(archive)):
         if clip_id not in rows:
             continue
@@ -82,10 +87,12 @@ def _versions(codec, archive: latents.Latents, facts: pd.DataFrame, listeners) -
         with torch.no_grad():
             steady = codec.encode(noise[None])[0]
         made = {
-            "real": clip_features.hear(codec, real, listeners),
-            "near_copy": clip_features.hear(codec, torch.from_numpy(validity.near_copy(real.numpy(), draw)), listeners),
-            "shuffled": clip_features.hear(codec, shuffled, {}),
-            "phase_randomised": clip_features.hear(codec, steady, listeners),
+            "real": clip_features.extract(codec, real, embedders),
+            "near_copy": clip_features.extract(
+                codec, torch.from_numpy(validity.near_copy(real.numpy(), draw)), embedders
+            ),
+            "shuffled": clip_features.extract(codec, shuffled, {}),
+            "phase_randomised": clip_features.extract(codec, steady, embedders),
         }
         for name, clip in made.items():
             found[name][order[clip_id]] = clip
@@ -93,7 +100,7 @@ def _versions(codec, archive: latents.Latents, facts: pd.DataFrame, listeners) -
 
 
 def _alike(tables: dict) -> list[pd.DataFrame]:
-    """Groups within which any two values differ by noise alone: clips of one class, or sets of different clips."""
+    """Groups whose members differ by noise only: clips of one class, or sets of different clips."""
     if "distinct_duplicated" in tables:
         return [tables["distinct_duplicated"][1]]
     return list(tables["contrast_flat"][1:])
@@ -105,10 +112,10 @@ def _verdict(metric: str, claim: validity.Claim, tables: dict, alike: list[pd.Da
         pair, high, low = tables[name]
         effects[name] = validity.effect(high[metric].to_numpy(), low[metric].to_numpy(), paired=pair.paired)
         counts[name] = [len(high), len(low)]
-    fit, reason = validity.judge(claim, effects)
+    valid, reason = validity.judge(claim, effects)
     gaps = [abs(a - b) for table in alike for a, b in combinations(table[metric], 2)]
     return {
-        "fit": fit,
+        "valid": valid,
         "reason": reason,
         "direction": claim.direction,
         "effects": effects,
@@ -118,13 +125,15 @@ def _verdict(metric: str, claim: validity.Claim, tables: dict, alike: list[pd.Da
 
 
 def markdown(verdicts: dict) -> str:
-    lines = ["| metric | Cliff's delta by pair, 95 % | noise floor | fit |", "| --- | --- | --- | --- |"]
+    lines = ["| metric | Cliff's delta by pair, 95 % | noise floor | valid |", "| --- | --- | --- | --- |"]
     for metric, verdict in verdicts.items():
         deltas = "; ".join(
             f"{pair} {one['delta']:+.2f} ({one['low']:+.2f}, {one['high']:+.2f})"
             for pair, one in verdict["effects"].items()
         )
-        lines.append(f"| `{metric}` | {deltas} | {verdict['noise_floor']} | {'yes' if verdict['fit'] else '**no**'} |")
+        lines.append(
+            f"| `{metric}` | {deltas} | {verdict['noise_floor']} | {'yes' if verdict['valid'] else '**no**'} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -1,10 +1,16 @@
-"""`python -m benchmarks.evaluation.variance`: how many samples a seed's number needs.
+"""The best number of samples per seed.
 
-Reads the samples of `dvc repro generate`. For every measure of a clip, the paired difference of barrier and baseline is
-decomposed into seed, prompt, seed x prompt and noise. A seed costs its training, a sample its making and hearing: for a
-given time, the variance of the mean over seeds is least at sqrt(cost of a seed / cost of a sample x noise / seed)
-samples a seed (Cochran, 1977, section 10.6). Writes benchmarks/evaluation/variance.json.
+Reads the samples of `dvc repro generate`. For every metric of a clip, the variance of the paired difference of barrier
+and baseline is decomposed into seed, prompt, seed x prompt and noise. A seed costs the time of its training, a sample
+that of its generation and evaluation. For a given total time, the variance of the mean over seeds is smallest with
+sqrt(cost of a seed / cost of a sample x noise / seed) samples per seed (Cochran, 1977, section 10.6). Writes
+benchmarks/evaluation/variance.json and the table in docs/metrics.md.
 """
+
+import argparse
+
+if __name__ == "__main__":  # before the imports that take seconds
+    argparse.ArgumentParser("python -m benchmarks.evaluation.variance", description=__doc__).parse_args()
 
 import json
 import math
@@ -23,7 +29,7 @@ from eisbach.pipeline.params import load
 from eisbach.pipeline.stages import loading
 
 DRAWS = ("4x2", "8x2", "16x2", "12x4")  # prompts x noises
-SEED_CPU_S, SAMPLE_CPU_S = 40.0, 1.5  # of one arm: results/durations of a default run of 80 steps, 24 November 2026
+SEED_CPU_S, SAMPLE_CPU_S = 40.0, 1.5  # per arm: from results/durations of a default run of 80 steps, 24 November 2026
 REFERENCE, OTHER = "baseline", "barrier"
 HEADER = (
     f"| metric | best number | {' | '.join(f'{draw}: share' for draw in DRAWS)} | "
@@ -33,9 +39,10 @@ OUTPUT = Path(__file__).with_name("variance.json")
 
 
 def components(values: np.ndarray) -> dict[str, float]:
-    """Variance components of [S, P, N]: random seeds and prompts crossed, noises within both; expected mean squares.
+    """Variance components of values [S, P, N]: "seed", "prompt", "seed_prompt" and "noise".
 
-    Negative estimates are 0.
+    Seeds and prompts are random and crossed, noises nested in both. The estimates equate mean squares with their
+    expectations; negative ones become 0.
     """
     seeds, prompts, noises = values.shape
     cells = values.mean(2)
@@ -58,28 +65,29 @@ def main() -> None:
     params = load()
     codec = loading.base(params).pretransform
     training = latents.load(paths.ARCHIVE).split("finetune")
-    clips = [clip_features.hear(codec, clip, {}) for clip in clip_features.cut(training.latents, training.mask)]
+    cut = clip_features.without_padding(training.latents, training.mask)
+    clips = [clip_features.extract(codec, clip, {}) for clip in cut]
     scale = clip_features.fit(clips, params.evaluate.similarity)
 
     def measured(sample) -> list[float]:
-        return list(clip_features.measure(clip_features.hear(codec, sample, {}), scale).values())
+        return list(clip_features.measure(clip_features.extract(codec, sample, {}), scale).values())
 
     tables = {arm: [] for arm in (REFERENCE, OTHER)}
     for seed in params.seeds:
-        made = load_file(paths.SAMPLES / str(seed) / "samples.safetensors")
+        samples = load_file(paths.SAMPLES / str(seed) / "samples.safetensors")
         for arm in tables:
-            tables[arm].append([[measured(one) for one in group] for group in made[arm]])
+            tables[arm].append([[measured(one) for one in group] for group in samples[arm]])
     names = list(clip_features.measure(clips[0], scale))
     values = {arm: np.array(table) for arm, table in tables.items()}  # [S, P, N, metrics]
     known, optima, report, lines = validity.load(), [], {}, [HEADER]
-    for place, name in enumerate(names):
-        pairs = values[OTHER][..., place] - values[REFERENCE][..., place]
+    for index, name in enumerate(names):
+        pairs = values[OTHER][..., index] - values[REFERENCE][..., index]
         gap, (prompts, noises) = components(pairs), pairs.shape[1:]
-        if known[name]["fit"]:
+        if known[name]["valid"]:
             optima.append(best_number(gap))
         report[name] = {
-            "fit": known[name]["fit"],
-            "level": _rounded(components(values[REFERENCE][..., place])),
+            "valid": known[name]["valid"],
+            "level": _rounded(components(values[REFERENCE][..., index])),
             "difference": _rounded(gap),
             "seed_sd_of_difference": float(f"{pairs.mean((1, 2)).std(ddof=1):.3g}"),
             "best_number": _number(best_number(gap)),
@@ -88,32 +96,32 @@ def main() -> None:
         }
         row = [report[name]["best_number"], *report[name]["sampling_share"].values()]
         row += [*report[name]["cost_over_least"].values(), report[name]["seed_sd_of_difference"]]
-        lines.append(f"| `{name}`{'' if known[name]['fit'] else ' (unfit)'} | {' | '.join(map(str, row))} |")
+        lines.append(f"| `{name}`{'' if known[name]['valid'] else ' (invalid)'} | {' | '.join(map(str, row))} |")
     summary = {
         "drawn": {"seeds": len(params.seeds), "prompts": prompts, "noises": noises, "arms": [REFERENCE, OTHER]},
         "cpu_s": {"seed": SEED_CPU_S, "sample": SAMPLE_CPU_S},
-        "median_best_number_of_fit": _number(float(np.median(optima))),
+        "median_best_number_of_valid": _number(float(np.median(optima))),
         "metrics": report,
     }
     with replacing(OUTPUT) as temporary:
         temporary.write_text(json.dumps(summary, indent=1) + "\n")
     into_document("variance", "\n".join(lines) + "\n")
-    print("\n".join(lines), summary["median_best_number_of_fit"])
+    print("\n".join(lines), summary["median_best_number_of_valid"])
 
 
 def best_number(gap: dict[str, float]) -> float:
-    """Samples a seed at which a given time gives the least variance; without end where seeds as such do not differ."""
+    """Samples per seed with the smallest variance for a given total time; infinite if seeds do not differ."""
     return math.sqrt(SEED_CPU_S / SAMPLE_CPU_S * gap["noise"] / gap["seed"]) if gap["seed"] > 0 else math.inf
 
 
 def _cost(gap: dict[str, float], prompts: int, noises: int) -> float:
-    """Variance of one seed's number times what that seed costs: proportional to the time a given precision takes."""
+    """Variance of one seed's mean times the cost of the seed: proportional to the time that a given precision takes."""
     variance = gap["seed"] + gap["seed_prompt"] / prompts + gap["noise"] / (prompts * noises)
     return variance * (SEED_CPU_S + SAMPLE_CPU_S * prompts * noises)
 
 
 def _least_cost(gap: dict[str, float]) -> float:
-    """Over all numbers of prompts up to 512 with two noises, the least with which there is a spread within a prompt."""
+    """The smallest cost over 1 to 512 prompts with two noises, the fewest that show the spread within a prompt."""
     return min(_cost(gap, prompts, 2) for prompts in range(1, 513)) or math.inf
 
 
@@ -131,9 +139,9 @@ def _rounded(found: dict[str, float]) -> dict[str, float]:
 
 
 def _sampling_share(found: dict[str, float], prompts: int, noises: int) -> float:
-    """Share of a seed's variance that comes from noise; 1 where seeds as such do not differ at all.
+    """Share of the variance of a seed's mean that comes from noise, 0..1; 0 when there is no variance.
 
-    The prompts are fixed, so their main effect is not part of it, but how a seed takes a prompt is.
+    All seeds have the same prompts, so the main effect of prompts is no part of the variance; seed x prompt is.
     """
     sampling = found["noise"] / (prompts * noises)
     total = sampling + found["seed"] + found["seed_prompt"] / prompts

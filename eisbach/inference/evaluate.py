@@ -1,4 +1,4 @@
-"""From an arm's held-out grid and its samples to the numbers of docs/metrics.md."""
+"""Metrics of one arm: its held-out losses and weights, and the samples it generated. docs/metrics.md defines them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from eisbach.data.latents import Latents
 from eisbach.errors import UserError
 from eisbach.inference import weight_stats
 from eisbach.metrics import alignment, clip_features, loss_by_t, sets, structure, weights
-from eisbach.metrics.clip_features import Embedders, Heard
+from eisbach.metrics.clip_features import ClipFeatures, Embedders
 from eisbach.metrics.embedders import clap
 from eisbach.pipeline.params import Evaluate
 from eisbach.seeds import derive, numpy_generator
 
 
 @dataclass(frozen=True)
-class Real:
-    """What was measured and fitted on real clips, once for all arms and seeds."""
+class Reference:
+    """Vectors of real clips and everything fitted on them, shared by all arms and seeds."""
 
     scale: structure.Scale
     heldout: Mapping[str, np.ndarray]  # vectors by embedder, [R, D]
@@ -30,44 +30,46 @@ class Real:
 
 @dataclass(frozen=True)
 class Samples:
-    """What was heard of the N samples of each of P prompts."""
+    """Features of N samples for each of P prompts."""
 
-    heard: list[list[Heard]]  # by prompt and noise
-    vectors: dict[str, np.ndarray]  # by embedder and for the codec, [P, N, D]
-    table: pd.DataFrame  # a row per sample: prompt, noise, contrast and the measures of structure
+    clips: list[list[ClipFeatures]]  # by prompt and noise
+    vectors: dict[str, np.ndarray]  # by embedder, "codec" among them, [P, N, D]
+    table: pd.DataFrame  # a row per sample: prompt, noise, contrast and the structure metrics
 
     @property
     def slow(self) -> list[list[np.ndarray]]:
         """Slow spectra [M, T] in dB by prompt and noise."""
-        return [[one.sound.slow for one in group] for group in self.heard]
+        return [[clip.sound.slow for clip in group] for group in self.clips]
 
 
-def compared(archive: Latents) -> Latents:
-    """The clips that samples are compared with, in the order of the reference's vectors: all but the base's."""
+def reference_clips(archive: Latents) -> Latents:
+    """The clips with which samples are compared: all but those of the base's training, in the archive's order."""
     return archive.rows(torch.from_numpy((archive.clips["split"] != "base").to_numpy().nonzero()[0]))
 
 
-def real(archive: Latents, vectors: Mapping[str, np.ndarray], scale: structure.Scale, embedders: list[str]) -> Real:
-    """`vectors` are of all of `archive`, in its order; probes are fitted on the clips of the fine-tuning.
+def reference(
+    archive: Latents, vectors: Mapping[str, np.ndarray], scale: structure.Scale, embedders: list[str]
+) -> Reference:
+    """Split the vectors [R, D] of all clips of `archive`, in its order, and fit a probe per embedder.
 
-    Raises UserError when they are of another number of clips.
+    The probes are fitted on the fine-tuning clips. Raises UserError when the archive does not have R clips.
     """
-    if odd := [len(x) for x in vectors.values() if len(x) != len(archive)]:
+    if wrong := [len(x) for x in vectors.values() if len(x) != len(archive)]:
         raise UserError(
-            f"the reference is of {odd[0]} clips, the archive has {len(archive)}; run `dvc repro reference`"
+            f"the reference is of {wrong[0]} clips, the archive has {len(archive)}; run `dvc repro reference`"
         )
     split = archive.clips["split"].to_numpy()
     heldout, training = ({name: x[split == part] for name, x in vectors.items()} for part in ("heldout", "finetune"))
     captions = archive.pooled.double().numpy()[split == "finetune"]
-    return Real(scale, heldout, training, {name: alignment.fit(training[name], captions) for name in embedders})
+    return Reference(scale, heldout, training, {name: alignment.fit(training[name], captions) for name in embedders})
 
 
 def heldout_grid(heldout: Latents, settings: Evaluate, seed: int) -> tuple[Latents, list[float], int]:
-    """(clips, times, seed of the noise) on which all arms of a training seed are measured: each seed draws its own.
+    """(clips, times, noise seed) of the grid on which all arms of training seed `seed` are measured.
 
-    Of held-out clips in order of contrast, cut into `settings.clips` stretches, one of each is drawn; of every
-    stretch of t likewise. Were the draw the same for all seeds, its luck would be in every seed alike, and no
-    interval over seeds would know of it.
+    Each training seed has its own grid. The held-out clips, ordered by contrast, are cut into `settings.clips` groups,
+    and one clip of each is drawn; times are drawn likewise. With one grid for all seeds, its sampling error would be
+    common to them and missing in every interval over seeds.
     """
     own = derive(settings.seed, "held-out grid", seed)
     ranked = heldout.clips["contrast"].argsort(kind="stable").to_numpy()
@@ -79,50 +81,60 @@ def heldout_grid(heldout: Latents, settings: Evaluate, seed: int) -> tuple[Laten
 def heldout_metrics(
     model: nn.Module, grid: tuple[Latents, list[float], int], lam: float
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """The census of an arm on its seed's grid, and what follows from it. Raises UserError when it is not finite."""
+    """(table, metrics) of weights and losses on a grid of `heldout_grid`; the table is `weight_stats.measure_grid`'s.
+
+    Raises UserError when a value is not finite.
+    """
     clips, times, seed = grid
-    table = weight_stats.census(model, clips, times, lam, seed)
-    if not np.isfinite(table[["loss", "w", "B"]].to_numpy()).all():
+    table = weight_stats.measure_grid(model, clips, times, lam, seed)
+    if not np.isfinite(table[["loss", "w", "entropy"]].to_numpy()).all():
         raise UserError("the held-out loss is not finite: the model has diverged")
     values = weights.loss_metrics(table) | weights.weight_metrics(table)
     return table, weights.of_known_classes(values, table)
 
 
-def listen(codec: nn.Module, made: Tensor, asked: Latents, listeners: Embedders, scale: structure.Scale) -> Samples:
-    """`made` [P, N, C, T]: samples for the P conditions of `asked`, each as long as its prompt's clip.
+def sample_features(
+    codec: nn.Module, samples: Tensor, prompts: Latents, embedders: Embedders, scale: structure.Scale
+) -> Samples:
+    """Features of the latents `samples` [P, N, C, T]. Row p of `prompts` gives the length of the samples of prompt p.
 
-    Raises UserError naming the sample that has no sound.
+    Raises UserError naming prompt and noise of a sample that is empty or not finite.
     """
-    heard, rows = [], []
-    for prompt, (group, clip) in enumerate(zip(made, asked.clips.itertuples(), strict=True)):
-        heard.append([])
-        for noise, latents in enumerate(clip_features.cut(group, asked.mask[prompt].expand(len(group), -1))):
+    clips, rows = [], []
+    for prompt, (group, facts) in enumerate(zip(samples, prompts.clips.itertuples(), strict=True)):
+        clips.append([])
+        cut = clip_features.without_padding(group, prompts.mask[prompt].expand(len(group), -1))
+        for noise, latents in enumerate(cut):
             try:
-                heard[-1].append(clip_features.hear(codec, latents, listeners))
+                clip = clip_features.extract(codec, latents, embedders)
             except UserError as error:
                 raise UserError(f"prompt {prompt}, noise {noise}: {error}") from error
-            label = {"prompt": prompt, "noise": noise, "contrast": clip.contrast}
-            rows.append(label | clip_features.measure(heard[-1][-1], scale))
-    vectors = {name: np.array([[one.vectors[name] for one in group] for group in heard]) for name in listeners}
-    vectors["codec"] = np.array([[clip_features.codec_vector(one.sound, scale) for one in group] for group in heard])
-    return Samples(heard, vectors, pd.DataFrame(rows))
+            clips[-1].append(clip)
+            label = {"prompt": prompt, "noise": noise, "contrast": facts.contrast}
+            rows.append(label | clip_features.measure(clip, scale))
+    vectors = {name: np.array([[clip.vectors[name] for clip in group] for group in clips]) for name in embedders}
+    vectors["codec"] = np.array([[clip_features.codec_vector(clip.sound, scale) for clip in group] for group in clips])
+    return Samples(clips, vectors, pd.DataFrame(rows))
 
 
-def sample_metrics(samples: Samples, asked: Latents, real: Real, texts: np.ndarray | None = None) -> dict[str, float]:
-    """All measures of an arm's samples; `texts` are CLAP's embeddings of the prompts, where CLAP is there."""
+def sample_metrics(
+    samples: Samples, prompts: Latents, real: Reference, texts: np.ndarray | None = None
+) -> dict[str, float]:
+    """All metrics of an arm's samples. `texts` [P, D] are CLAP's embeddings of the captions; None: without CLAP."""
     values = samples.table.drop(columns=["prompt", "noise", "contrast"]).mean(skipna=False).to_dict()
     values |= sets.set_metrics(samples.vectors, real.heldout, real.training)
     values |= sets.consistency_metrics(samples.slow)
-    values |= sets.alignment_metrics(samples.vectors, asked.pooled.double().numpy(), real.probes)
+    values |= sets.alignment_metrics(samples.vectors, prompts.pooled.double().numpy(), real.probes)
     if texts is not None:
         values["alignment/clap"] = sets.clap_alignment(samples.vectors["clap"], texts)
     return values
 
 
-def texts(model: clap.Clap | None, asked: Latents) -> np.ndarray | None:
-    return None if model is None else model.text(asked.clips["caption"].tolist())
+def texts(model: clap.Clap | None, prompts: Latents) -> np.ndarray | None:
+    """CLAP's embeddings [P, D] of the prompts' captions; None without a model."""
+    return None if model is None else model.text(prompts.clips["caption"].tolist())
 
 
-def standardised(samples: Samples, real: Real) -> dict[str, np.ndarray]:
-    """The samples' vectors in the units in which `sets.set_metrics` measures them."""
+def standardised(samples: Samples, real: Reference) -> dict[str, np.ndarray]:
+    """The samples' vectors [P, N, D] by embedder, standardised as `sets.set_metrics` does."""
     return {name: sets.standardised(x, real.training[name]) for name, x in samples.vectors.items()}

@@ -1,7 +1,7 @@
-"""Text and sound without CLAP: a ridge regression from sound embeddings to sentence embeddings, fitted on real clips.
+"""Text-audio alignment without CLAP: a ridge regression from audio embeddings to sentence embeddings of captions.
 
-It says whether a sample sounds as this corpus's captions would have it, not whether a listener would agree. The
-ceiling is what held-out real clips reach.
+The regression ("probe") is fitted on real clips of the corpus. Its score says whether a sample and its caption go
+together as they do in this corpus, not whether a listener would agree. Held-out real clips show the score to expect.
 """
 
 from dataclasses import dataclass
@@ -14,26 +14,34 @@ from sklearn.preprocessing import StandardScaler
 
 @dataclass(frozen=True)
 class Probe:
+    """A fitted regression from audio embeddings [N, D] to centred sentence embeddings [N, E]."""
+
     regression: Pipeline
     centre: np.ndarray  # [E] mean sentence embedding of the training captions
 
 
-def fit(sounds: np.ndarray, captions: np.ndarray) -> Probe:
-    """Sound embeddings [N, D] and sentence embeddings [N, E] of training clips; the penalty by cross-validation."""
+def fit(audio: np.ndarray, captions: np.ndarray) -> Probe:
+    """Fit a probe to the audio embeddings [N, D] and sentence embeddings [N, E] of training clips.
+
+    Cross-validation chooses the penalty out of 11 values between 1 and 1e5.
+    """
     centre = captions.mean(0)
     regression = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 5, 11)))
-    return Probe(regression.fit(sounds, captions - centre), centre)
+    return Probe(regression.fit(audio, captions - centre), centre)
 
 
-def scores(probe: Probe, sounds: np.ndarray, captions: np.ndarray) -> tuple[float, float]:
-    """(matched, mismatched) mean cosines between what the probe hears in [N, D] and the captions [N, E]."""
-    heard = _unit(probe.regression.predict(sounds))
-    cosines = heard @ _unit(captions - probe.centre).T
+def scores(probe: Probe, audio: np.ndarray, captions: np.ndarray) -> tuple[float, float]:
+    """(matched, mismatched) mean cosines of the probe's predictions for `audio` [N, D] with `captions` [N, E]."""
+    predicted = _unit(probe.regression.predict(audio))
+    cosines = predicted @ _unit(captions - probe.centre).T
     return paired_scores(cosines, captions)
 
 
 def paired_scores(cosines: np.ndarray, captions: np.ndarray) -> tuple[float, float]:
-    """Means of [N, N] over the diagonal and over pairs whose captions differ; the latter is NaN where none do."""
+    """(matched, mismatched) means of `cosines` [N, N]: of the diagonal, and of pairs with different captions.
+
+    The mismatched mean is NaN when all captions [N, E] are equal.
+    """
     other = ~(captions[:, None] == captions[None]).all(2)
     return float(np.diagonal(cosines).mean()), float(cosines[other].mean()) if other.any() else float("nan")
 

@@ -1,8 +1,8 @@
-"""How far the samples of one training seed are from those of another, for the same prompts and other noise.
+"""Distances between the samples of two training seeds: same arm, same prompts, different noise.
 
-Diversity has three sources here: noise within a prompt, prompts, and training. The last cannot be seen from one seed.
-Every two seeds have a distance, but distances that share a seed are not independent: verdicts get disjoint pairs of
-seeds as their blocks, while a description may use all pairs and a jackknife over seeds.
+Samples differ for three reasons: noise, prompt and training seed. One seed alone cannot show the third. Every pair of
+seeds gives a distance, but pairs that share a seed are not independent. Verdicts therefore use disjoint pairs as
+blocks; descriptions may use all pairs, with a jackknife over seeds.
 """
 
 from collections.abc import Mapping
@@ -20,29 +20,32 @@ from eisbach.errors import UserError
 from eisbach.files import replacing
 from eisbach.metrics import consistency
 from eisbach.metrics.diversity import mean_distance
-from eisbach.metrics.sets import named
+from eisbach.metrics.sets import suffixed
 
-FILE = "heard.safetensors"  # beside an evaluated seed's tables
+FILE = "features.safetensors"  # in the folder of an evaluated seed, with its tables
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What an arm's samples of one seed are compared by: N samples of each of P prompts."""
+class SampleFeatures:
+    """Features of the samples of one arm and seed: N samples for each of P prompts."""
 
     vectors: dict[str, np.ndarray]  # by embedder, standardised, [P, N, D]
-    slow: list[list[np.ndarray]]  # spectra [M, T] in dB by prompt and noise
+    slow: list[list[np.ndarray]]  # slow spectra [M, T] in dB, by prompt and noise
 
 
 def blocks(seeds: list[int]) -> list[tuple[int, int]]:
-    """Disjoint pairs in the given order: a seed added at the end leaves the others as they were; an odd one waits."""
+    """Disjoint pairs of neighbours in `seeds`. The last seed of an odd number has no pair.
+
+    A seed appended to the list does not change the earlier pairs.
+    """
     return list(zip(seeds[::2], seeds[1::2], strict=False))
 
 
-def compare(one: Heard, other: Heard) -> dict[str, float]:
-    """All measures of two seeds' samples of one arm; distances of vectors as `sets` names them."""
+def compare(one: SampleFeatures, other: SampleFeatures) -> dict[str, float]:
+    """All between-seed metrics of one arm. Metrics of embeddings have the suffixes of `sets.suffixed`."""
     apart = {name: distances(vectors, other.vectors[name]) for name, vectors in one.vectors.items()}
     names = ("pairwise_distance/between_seeds", "pairwise_distance/between_seeds_excess")
-    found = named({name: dict(zip(names, pair, strict=True)) for name, pair in apart.items()})
+    found = suffixed({name: dict(zip(names, pair, strict=True)) for name, pair in apart.items()})
     pairs = [(a, b) for first, second in zip(one.slow, other.slow, strict=True) for a in first for b in second]
     profiles = ([consistency.structure_profile(clip) for clip in pair] for pair in pairs)
     in_db, normalised = consistency.detail_diversity([list(pair) for pair in pairs])
@@ -54,10 +57,11 @@ def compare(one: Heard, other: Heard) -> dict[str, float]:
 
 
 def distances(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    """(across, excess) for vectors [P, N, D] of two seeds: mean distance across the seeds, within a prompt.
+    """(across, excess) for the vectors [P, N, D] of two seeds.
 
-    The excess takes off the mean distance within a prompt and a seed: half the energy distance (Szekely and Rizzo,
-    2013), 0 on average where training adds nothing to what noise does; NaN for one sample a prompt.
+    `across` is the mean distance of two samples of one prompt and different seeds. `excess` subtracts the mean distance
+    of two samples of one prompt and one seed: half the energy distance (Szekely and Rizzo, 2013). Its expectation is 0
+    when the seeds sample the same distribution. It is NaN for N = 1.
     """
     across = float(np.mean([cdist(a, b).mean() for a, b in zip(one, other, strict=True)]))
     inside = float(np.mean([mean_distance(group) for seed in (one, other) for group in seed]))
@@ -65,10 +69,10 @@ def distances(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
 
 
 def jackknife(pairs: np.ndarray) -> tuple[float, float, float]:
-    """(mean, low, high) of a symmetric [S, S] table of pairs of seeds, its diagonal unused: mean over all pairs, 95 %.
+    """(mean, low, high): mean over all pairs of seeds in a symmetric table [S, S], with its 95 % interval.
 
-    A U-statistic's standard error by leaving out one seed at a time (Arvesen, 1969), Student's t with S - 1 degrees.
-    The interval is NaN for fewer than three seeds.
+    The diagonal is not used. The mean is a U-statistic; its standard error comes from leaving out one seed at a time
+    (Arvesen, 1969), the quantile from Student's t with S - 1 degrees of freedom. The interval is NaN for S < 3.
     """
     seeds = len(pairs)
     mean = _mean_of_pairs(pairs)
@@ -84,18 +88,18 @@ def _mean_of_pairs(pairs: np.ndarray) -> float:
     return float(np.mean([pairs[one, other] for one, other in combinations(range(len(pairs)), 2)]))
 
 
-def save(path: str | Path, arms: Mapping[str, Heard]) -> None:
-    """Spectra in half precision, whose steps are at most a sixteenth of a decibel."""
+def save(path: str | Path, arms: Mapping[str, SampleFeatures]) -> None:
+    """Write the features of all arms of a seed. Spectra are stored in float16, in steps of at most 1/16 dB."""
     tensors = {}
-    for arm, heard in arms.items():
-        tensors |= {f"{arm}/vectors/{name}": np.float32(x) for name, x in heard.vectors.items()}
-        tensors |= {f"{arm}/slow/{prompt}": np.float16(group) for prompt, group in enumerate(heard.slow)}
+    for arm, features in arms.items():
+        tensors |= {f"{arm}/vectors/{name}": np.float32(x) for name, x in features.vectors.items()}
+        tensors |= {f"{arm}/slow/{prompt}": np.float16(group) for prompt, group in enumerate(features.slow)}
     with replacing(path) as temporary:
         save_file({name: np.ascontiguousarray(x) for name, x in tensors.items()}, temporary)
 
 
-def load(path: str | Path, arm: str) -> Heard:
-    """One arm's. Raises UserError when the file or the arm is missing."""
+def load(path: str | Path, arm: str) -> SampleFeatures:
+    """Read one arm from a file that `save` wrote. Raises UserError when the file or the arm is missing."""
     if not Path(path).is_file():
         raise UserError(f"{path} is missing; run `dvc repro evaluate`")
     with safe_open(path, "np") as file:
@@ -105,4 +109,4 @@ def load(path: str | Path, arm: str) -> Heard:
         raise UserError(f"{path} lacks the arm '{arm}'; run `dvc repro evaluate`")
     vectors = {name.removeprefix("vectors/"): x for name, x in tensors.items() if name.startswith("vectors/")}
     prompts = len(tensors) - len(vectors)
-    return Heard(vectors, [list(tensors[f"slow/{prompt}"]) for prompt in range(prompts)])
+    return SampleFeatures(vectors, [list(tensors[f"slow/{prompt}"]) for prompt in range(prompts)])

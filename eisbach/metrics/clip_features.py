@@ -1,4 +1,4 @@
-"""What the metrics hear of a clip's latents: a spectrum, and one vector per embedder. Padding is not part of a clip."""
+"""Features of one clip, computed from its latents: a spectrum, and one vector per embedder. Padding is left out."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,49 +15,56 @@ from eisbach.metrics import sound, structure
 from eisbach.metrics.embedders import clap, musicnn, packages, preview, yamnet
 from eisbach.metrics.trajectory import Basis
 
-Embedders = Mapping[str, Callable[[np.ndarray], np.ndarray]]  # mono audio at 16 kHz -> [D]
+Embedders = Mapping[str, Callable[[np.ndarray], np.ndarray]]  # mono audio [samples] at 16 kHz -> [D]
 MAKERS = {"musicnn": musicnn.embedder, "yamnet": yamnet.embedder}
-RATE = 16000
-SCALE = "scale/"  # of the names under which a scale's tensors lie beside the vectors
+RATE = 16000  # Hz, of the audio that embedders get
+SCALE = "scale/"  # prefix of the scale's tensors in the file that `save` writes
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One clip of T latents."""
+class ClipFeatures:
+    """Features of one clip of T latent frames."""
 
     sound: sound.Sound
     latents: np.ndarray  # [C, T]
     vectors: dict[str, np.ndarray]  # by embedder, [D]
 
 
-def embedders(names: Iterable[str], model: clap.Clap | None = None) -> Embedders:
-    """The embedders that params.yaml names; their weights are fetched where they are missing. CLAP comes loaded."""
+def load_embedders(names: Iterable[str], model: clap.Clap | None = None) -> Embedders:
+    """The embedders called `names` ("musicnn", "yamnet"), and CLAP where a loaded `model` is given.
+
+    Downloads missing weights. Raises UserError when a download fails.
+    """
     found = {name: MAKERS[name](packages.folder(name)) for name in names}
     if model is not None:
         found["clap"] = lambda audio: model.audio(soxr.resample(audio, RATE, clap.RATE))
     return found
 
 
-def cut(latents: Tensor, mask: Tensor) -> list[Tensor]:
-    """Of clips [N, C, T] what `mask` [N, T] calls theirs: [C, T_i] each."""
+def without_padding(latents: Tensor, mask: Tensor) -> list[Tensor]:
+    """The frames of each clip in `latents` [N, C, T] where `mask` [N, T] is true: N tensors [C, T_i]."""
     return [clip[:, valid] for clip, valid in zip(latents, mask, strict=True)]
 
 
-def hear(codec: nn.Module, latents: Tensor, listeners: Embedders) -> Heard:
-    """One clip's latents [C, T], without padding. Raises UserError when they are empty or not finite."""
+def extract(codec: nn.Module, latents: Tensor, embedders: Embedders) -> ClipFeatures:
+    """Features of one clip of latents [C, T] without padding.
+
+    Raises UserError when the latents are empty or not finite.
+    """
     with torch.no_grad():
         log_mel = codec.reconstruct(latents[None])[0]
-    heard = sound.of_log_mel(log_mel.numpy(), codec.filters.numpy(), codec.sample_rate)
-    audio = preview.render(log_mel, codec.filters, codec.sample_rate, RATE) if listeners else None
-    return Heard(heard, latents.numpy(), {name: embed(audio) for name, embed in listeners.items()})
+    spectrum = sound.of_log_mel(log_mel.numpy(), codec.filters.numpy(), codec.sample_rate)
+    audio = preview.render(log_mel, codec.filters, codec.sample_rate, RATE) if embedders else None
+    return ClipFeatures(spectrum, latents.numpy(), {name: embed(audio) for name, embed in embedders.items()})
 
 
-def fit(clips: list[Heard], feature: str) -> structure.Scale:
-    """The scale of real clips."""
+def fit(clips: list[ClipFeatures], feature: str) -> structure.Scale:
+    """The scale of the structure metrics, fitted on real clips. `feature` is a key of `features.FEATURES`."""
     return structure.fit([(clip.sound, clip.latents) for clip in clips], feature)
 
 
-def measure(clip: Heard, scale: structure.Scale) -> dict[str, float]:
+def measure(clip: ClipFeatures, scale: structure.Scale) -> dict[str, float]:
+    """The structure metrics of one clip."""
     return structure.measure(clip.sound, clip.latents, scale)
 
 
@@ -68,7 +75,7 @@ def codec_vector(clip: sound.Sound, scale: structure.Scale) -> np.ndarray:
 
 
 def save(path: str | Path, vectors: Mapping[str, np.ndarray], scale: structure.Scale) -> None:
-    """Real clips' vectors [N, D] by embedder, and the scale that was fitted on them."""
+    """Write the vectors [N, D] of real clips by embedder, and the scale that was fitted on these clips."""
     from safetensors.numpy import save_file
 
     tensors = {name: np.ascontiguousarray(value, np.float32) for name, value in vectors.items()}
@@ -79,7 +86,10 @@ def save(path: str | Path, vectors: Mapping[str, np.ndarray], scale: structure.S
 
 
 def load(path: str | Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray], structure.Scale]:
-    """What `save` wrote. Raises UserError when the file, the scale or one of the embedders `wanted` is missing."""
+    """(vectors of the embedders `wanted`, scale) from a file that `save` wrote.
+
+    Raises UserError when the file, the scale or one of the embedders is missing.
+    """
     from safetensors import safe_open
     from safetensors.numpy import load_file
 

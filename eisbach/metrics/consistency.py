@@ -1,7 +1,9 @@
-"""Samples of one prompt that differ in noise only: how alike is their structure, how different their detail?
+"""Samples of one prompt that differ only in noise: how similar is their structure, how different is their detail?
 
-Structure is what a self-similarity matrix shows at three quarters of a second; detail is what a running mean over
-1.5 s takes away from the spectrum. The two are computed from different parts of the signal, so one can move alone.
+Structure is the self-similarity of the spectrum at a resolution of 0.75 s. Detail is the spectrum minus its running
+mean over 1.5 s. They use different parts of the signal, so that one can change without the other.
+
+All spectra here are slow spectra [M, T]: M mel bands in dB, T latent frames of 93 ms.
 """
 
 from itertools import combinations
@@ -16,7 +18,7 @@ COARSE_SECONDS, DETAIL_SECONDS = 0.75, 1.5
 
 
 def structure_profile(slow: np.ndarray) -> np.ndarray:
-    """Distances between all pairs of moments at a resolution of 0.75 s, for a slow spectrum [M, T] in dB."""
+    """Distances between all pairs of frames of 0.75 s of a slow spectrum [M, T]: one value per pair."""
     width = round(COARSE_SECONDS / STEP_SECONDS)
     count = min(max(2, slow.shape[1] // width), slow.shape[1])
     coarse = np.stack([part.mean(1) for part in np.array_split(slow, count, axis=1)], 1)
@@ -24,21 +26,25 @@ def structure_profile(slow: np.ndarray) -> np.ndarray:
 
 
 def detail(slow: np.ndarray) -> np.ndarray:
-    """[M, T] the spectrum less its running mean over 1.5 s."""
+    """[M, T] the slow spectrum minus its running mean over 1.5 s."""
     return slow - uniform_filter1d(slow, round(DETAIL_SECONDS / STEP_SECONDS), axis=1, mode="nearest")
 
 
 def agreement(profiles: list[np.ndarray]) -> float:
-    """Mean correlation of two profiles; 1 for copies. NaN with fewer than two; a profile without variance agrees 0."""
+    """Mean correlation over all pairs of structure profiles; 1 for copies.
+
+    A constant profile has correlation 0 with every other. NaN for fewer than two profiles.
+    """
     values = [_correlation(one, other) for one, other in combinations(profiles, 2)]
     return float(np.mean(values)) if values else float("nan")
 
 
 def structure_consistency(slow: list[list[np.ndarray]]) -> tuple[float, float]:
-    """(within, excess) for slow spectra by prompt and noise: agreement within prompts; the same less that between them.
+    """(within, excess) for slow spectra by prompt and noise.
 
-    Any two clips agree somewhat, because near moments are alike: the excess is what the prompt adds. Between prompts
-    only clips of equal length are compared; the excess is NaN where there are none.
+    `within` is the mean agreement of samples of one prompt. `excess` subtracts the agreement of samples of different
+    prompts, since neighbouring frames are similar in any clip. Only clips of equal length are compared between prompts;
+    `excess` is NaN when there are none.
     """
     profiles = [[structure_profile(one) for one in group] for group in slow]
     within = float(np.mean([agreement(group) for group in profiles]))
@@ -48,7 +54,11 @@ def structure_consistency(slow: list[list[np.ndarray]]) -> tuple[float, float]:
 
 
 def detail_diversity(slow: list[list[np.ndarray]]) -> tuple[float, float]:
-    """(in dB, normalised): root mean square distance of the details within a prompt; 1 less their correlation."""
+    """(in dB, normalised) for slow spectra by prompt and noise; both NaN when no prompt has two samples.
+
+    In dB: root mean square distance of the details of two samples of one prompt. Normalised: 1 minus the correlation of
+    the details.
+    """
     distance, correlation = [], []
     for group in slow:
         for one, other in combinations([detail(spectrum) for spectrum in group], 2):
@@ -60,7 +70,7 @@ def detail_diversity(slow: list[list[np.ndarray]]) -> tuple[float, float]:
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    if not len(one):  # one moment has no distances
+    if not len(one):  # a clip of one frame has no pairs
         return 0.0
     one, other = one - one.mean(), other - other.mean()
     scale = np.sqrt(np.square(one).sum() * np.square(other).sum())

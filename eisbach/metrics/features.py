@@ -1,4 +1,7 @@
-"""Features of which a self-similarity matrix may be made, [D, T] per clip; `evaluate.similarity` names one."""
+"""Features [D, T] of a clip from which its self-similarity matrix is computed; `evaluate.similarity` chooses one.
+
+Each function takes a sound and its latents [C, T] and returns one column per latent frame, smoothed over 0.45 s.
+"""
 
 from collections.abc import Callable
 
@@ -12,19 +15,19 @@ CHROMA_HZ = (520.0, 5000.0)  # where mel bands are about a semitone apart
 
 
 def mel(sound: Sound, latents: np.ndarray) -> np.ndarray:
-    """Band amplitudes in dB: timbre, register and level."""
+    """Band amplitudes in dB [M, T]: timbre, register and level."""
     return smooth(sound.slow, STEP_SECONDS)
 
 
 def latent(sound: Sound, latents: np.ndarray) -> np.ndarray:
-    """The codec's own latents [C, T]."""
+    """The codec's latents [C, T]."""
     return smooth(latents, STEP_SECONDS)
 
 
 def chroma(sound: Sound, latents: np.ndarray) -> np.ndarray:
-    """Twelve pitch classes in [0, 1], the strongest 1, from the mel bands between 520 Hz and 5 kHz.
+    """[12, T] strengths of the pitch classes from C, the strongest of each frame 1, from mel bands of 520 Hz to 5 kHz.
 
-    Lower bands are wider than a semitone, so pitch is heard through harmonics.
+    Lower bands are wider than a semitone; low notes contribute through their harmonics only.
     """
     centres = sound.centres_hz
     inside = (centres >= CHROMA_HZ[0]) & (centres <= CHROMA_HZ[1])

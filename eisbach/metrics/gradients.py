@@ -1,4 +1,4 @@
-"""Which way the barrier turns the gradient of an adapter: its cosine to the plain loss's, on draws of the training."""
+"""Cosine between an adapter's gradients under the barrier and under the plain loss, on draws of its training."""
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +13,16 @@ from eisbach.pipeline.params import Finetune
 from eisbach.training.draws import Draw, draw
 
 BATCHES = 2
-SAMPLES = 2  # of the first batch
+SAMPLES = 2  # of the first batch, each as a batch of one
 
 
 def cosines(
     model: nn.Module, adapters: PairedAdapters, arm: str, data: Latents, settings: Finetune, lam: float, seed: int
 ) -> dict[str, float]:
-    """`gradient_cosine/batch`, the mean over batches, and `gradient_cosine/sample`, the least over samples alone.
+    """`gradient_cosine/batch`: mean over batches. `gradient_cosine/sample`: minimum over batches of one sample. -1..1.
 
-    The draws are those of the first steps of `seed`, with everything generated: inpainting's context plays no part.
-    NaN where there is no gradient.
+    The draws are those of the first training steps of `seed`, without inpainting: the loss is over the whole clip.
+    `lam` is the barrier's lambda. NaN where a gradient is zero. Activates `arm` of `adapters` and leaves it active.
     """
     adapters.activate(arm)
     parameters = list(adapters.parameters(arm).values())
@@ -43,5 +43,5 @@ def _cosine(model: nn.Module, parameters: list[Tensor], shared: Draw, rows: Tens
 
 
 def _flat(gradients: tuple[Tensor, ...]) -> Tensor:
-    """One vector, in float64: the sums that follow add no rounding of their own."""
+    """All gradients as one vector in float64, so that the products lose no digits."""
     return torch.cat([gradient.flatten().double() for gradient in gradients])

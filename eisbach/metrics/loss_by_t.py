@@ -1,6 +1,6 @@
-"""Held-out velocity loss on a fixed grid of t, against predictors that know no music.
+"""Held-out velocity loss on a fixed grid of t, and the loss of linear reference predictors on the same grid.
 
-The grid of (clip, noise, t) is the same for every model that is measured, so differences are paired.
+Every model is measured on the same (clip, noise, t), so differences between models are paired. Latents are [N, C, T].
 """
 
 from collections.abc import Callable, Iterator
@@ -17,20 +17,26 @@ Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # (x_t [B, C, T], t [B], 
 
 
 def times(per_tenth: int) -> list[float]:
-    """`per_tenth` values of t inside every tenth of [0, 1], evenly spaced and away from both ends."""
+    """`per_tenth` evenly spaced values of t in every tenth of [0, 1], neither 0 nor 1 among them."""
     count = 10 * per_tenth
     return [(index + 0.5) / count for index in range(count)]
 
 
 def drawn_times(per_tenth: int, seed: int) -> list[float]:
-    """As `times`, but each drawn evenly from its own stretch of t: a mean over them is not tied to the midpoints."""
+    """As `times`, but each value is drawn uniformly from its own interval of t instead of being the midpoint.
+
+    A mean over these values is unbiased for the integral over t.
+    """
     count = 10 * per_tenth
-    places = torch.rand(count, generator=torch_generator(seed, "held-out times"), dtype=torch.float64)
-    return ((torch.arange(count) + places) / count).tolist()
+    offsets = torch.rand(count, generator=torch_generator(seed, "held-out times"), dtype=torch.float64)
+    return ((torch.arange(count) + offsets) / count).tolist()
 
 
 def grid(data: Tensor, ts: list[float], seed: int, batch: int) -> Iterator[tuple[float, Tensor, Tensor, Tensor]]:
-    """Yield (t, rows, x_t, target) for every t and every batch of clips; noise derives from (seed, t)."""
+    """Yield (t, rows [B], x_t [B, C, T], target [B, C, T]) for every t and every batch of clips.
+
+    The noise of a t depends on (seed, t) only, not on `batch`.
+    """
     for t in ts:
         noise = torch.randn(data.shape, generator=torch_generator(seed, "held-out noise", t))
         for rows in torch.arange(len(data)).split(batch):
@@ -41,7 +47,10 @@ def grid(data: Tensor, ts: list[float], seed: int, batch: int) -> Iterator[tuple
 def clip_losses(
     velocity: Velocity, data: Tensor, ts: list[float], seed: int, batch: int = 32, mask: Tensor | None = None
 ) -> pd.DataFrame:
-    """One row per (t, clip): `t`, `row`, `loss` = mean over channels and valid positions of (v - target)^2."""
+    """One row per (t, clip): `t`, `row` in `data`, `loss` = mean over channels and valid positions of (v - target)^2.
+
+    `mask` [N, T] is true at valid positions; None: all are valid.
+    """
     records = []
     for t, rows, noisy, target in grid(data, ts, seed, batch):
         with torch.no_grad():
@@ -54,10 +63,10 @@ def clip_losses(
 
 
 def reference_losses(data: Tensor, ts: list[float], seed: int, mask: Tensor | None = None) -> pd.DataFrame:
-    """One row per t: the least loss, on these very draws, of predictors without a memory of music.
+    """One row per t with the loss of three reference predictors, each fitted to the draws on which it is measured.
 
-    `zero`: v = 0. `scalar`: v = a x_t. `linear`: v = a_c x_t + b_c, a slope and an offset for each channel. The
-    coefficients are fitted to the draws they are judged on, at every t afresh, which favours them over a model.
+    `zero`: v = 0. `scalar`: v = a x_t. `linear`: v = a_c x_t + b_c, one slope and one offset per channel. Fitting
+    them at each t on the measured draws favours them over a model.
     """
     records = []
     for t, _, noisy, target in grid(data, ts, seed, len(data)):
@@ -79,6 +88,6 @@ def reference_losses(data: Tensor, ts: list[float], seed: int, mask: Tensor | No
 
 
 def by_tenth(losses: pd.DataFrame) -> pd.DataFrame:
-    """Means over each tenth of t; the index is the tenth's lower end."""
+    """Means of all columns but `t` and `row` over each tenth of t, indexed by the tenth's lower end `t_from`."""
     tenth = (losses["t"] * 10).astype(int) / 10
     return losses.drop(columns=["t", "row"], errors="ignore").groupby(tenth.rename("t_from")).mean()

@@ -1,4 +1,7 @@
-"""Sets of samples by prompt and noise, as the names and numbers of docs/metrics.md."""
+"""Metrics of a set of samples, by the names that docs/metrics.md explains.
+
+A set has N samples for each of P prompts; samples of one prompt differ in noise.
+"""
 
 from collections.abc import Mapping
 
@@ -6,13 +9,14 @@ import numpy as np
 
 from eisbach.metrics import alignment, consistency, distance, diversity
 
-MAIN = "musicnn"  # the embedder behind `fad`, `kad` and `alignment` without a suffix
+MAIN = "musicnn"  # its metrics have no suffix
 
 
 def standardised(points: np.ndarray, training: np.ndarray) -> np.ndarray:
-    """Vectors [..., D] centred on the training clips' [R, D] and divided by one number, their spread.
+    """Vectors [..., D] minus the mean of the training clips' vectors [R, D], divided by their overall deviation.
 
-    Unit by unit, units that real clips hardly move would rule everything.
+    One number divides all dimensions: dividing each by its own deviation would give most weight to the dimensions in
+    which real clips hardly vary.
     """
     return (points - training.mean(0)) / np.sqrt(training.var(0).mean())
 
@@ -20,15 +24,14 @@ def standardised(points: np.ndarray, training: np.ndarray) -> np.ndarray:
 def set_metrics(
     vectors: Mapping[str, np.ndarray], real: Mapping[str, np.ndarray], training: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """Diversity, distance and memorisation of one arm's samples.
+    """Diversity, distance from real clips and memorisation of one arm's samples.
 
-    `vectors`: by embedder, [P, N, D] for N samples of P prompts; `real` and `training`: held-out clips and those of
-    the fine-tuning, [R, D]. All are `standardised`.
+    By embedder: `vectors` [P, N, D] of the samples, `real` [H, D] of held-out clips, `training` [R, D] of the clips of
+    the fine-tuning. They come unstandardised. Metrics are named as `suffixed` says.
     """
     metrics = {}
     for name, raw in vectors.items():
-        known = training[name]
-        grouped, heldout, seen = (standardised(points, known) for points in (raw, real[name], known))
+        grouped, heldout, seen = (standardised(x, training[name]) for x in (raw, real[name], training[name]))
         samples = grouped.reshape(-1, grouped.shape[-1])
         within, between = diversity.within_and_between(grouped)
         density, coverage = distance.density_and_coverage(samples, heldout)
@@ -46,17 +49,20 @@ def set_metrics(
             "kad_p": distance.kernel_distance_p(samples, heldout),
             "memorisation": distance.memorisation(samples, seen, heldout),
         }
-    return named(metrics)
+    return suffixed(metrics)
 
 
-def named(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Numbers by embedder and name, as one: the main embedder's have no suffix; without it, the codec's stand in."""
-    suffixed = {f"{key}/{name}": value for name, own in metrics.items() if name != MAIN for key, value in own.items()}
-    return dict(metrics.get(MAIN) or metrics.get("codec", {})) | suffixed
+def suffixed(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Metrics by embedder -> one dictionary: `fad` of the main embedder, `fad/codec` of the codec, and so on.
+
+    Where the main embedder is missing, the codec's metrics also appear without a suffix.
+    """
+    others = {f"{key}/{name}": value for name, own in metrics.items() if name != MAIN for key, value in own.items()}
+    return dict(metrics.get(MAIN) or metrics.get("codec", {})) | others
 
 
 def consistency_metrics(slow: list[list[np.ndarray]]) -> dict[str, float]:
-    """Structure and detail of samples that differ in noise only: slow spectra [M, T] by prompt and noise."""
+    """Consistency of structure and diversity of detail, from slow spectra [M, T] in dB by prompt and noise."""
     within, excess = consistency.structure_consistency(slow)
     in_db, normalised = consistency.detail_diversity(slow)
     return {
@@ -70,19 +76,22 @@ def consistency_metrics(slow: list[list[np.ndarray]]) -> dict[str, float]:
 def alignment_metrics(
     vectors: Mapping[str, np.ndarray], captions: np.ndarray, probes: Mapping[str, alignment.Probe]
 ) -> dict[str, float]:
-    """Matched less mismatched cosine of samples [P, N, D] and their prompts' sentence embeddings [P, E]."""
+    """Matched cosine, and matched minus mismatched, of samples [P, N, D] and their captions' embeddings [P, E].
+
+    One probe per embedder; `vectors` has at least the same embedders.
+    """
     metrics = {}
     for name, probe in probes.items():
-        sounds = vectors[name].reshape(-1, vectors[name].shape[-1])
-        matched, mismatched = alignment.scores(probe, sounds, np.repeat(captions, vectors[name].shape[1], axis=0))
+        audio = vectors[name].reshape(-1, vectors[name].shape[-1])
+        matched, mismatched = alignment.scores(probe, audio, np.repeat(captions, vectors[name].shape[1], axis=0))
         key = "alignment" if name == MAIN else f"alignment/{name}"
         metrics |= {key: matched - mismatched, f"{key}_matched": matched}
     return metrics
 
 
 def clap_alignment(vectors: np.ndarray, texts: np.ndarray) -> float:
-    """Matched less mismatched cosine in CLAP's own space: sounds [P, N, D] of unit length, captions [P, D]."""
-    sounds = vectors.reshape(-1, vectors.shape[-1])
+    """Matched minus mismatched cosine in CLAP's space, of samples [P, N, D] and captions [P, D] of unit length."""
+    audio = vectors.reshape(-1, vectors.shape[-1])
     captions = np.repeat(texts, vectors.shape[1], axis=0)
-    matched, mismatched = alignment.paired_scores(sounds @ captions.T, captions)
+    matched, mismatched = alignment.paired_scores(audio @ captions.T, captions)
     return matched - mismatched

@@ -1,4 +1,7 @@
-"""Every row of Table 2 for one clip, and the development of its themes. What each means: docs/metrics.md."""
+"""The structure metrics of one clip: every row of the paper's Table 2, and the development of its themes.
+
+docs/metrics.md defines each of them.
+"""
 
 from dataclasses import dataclass
 
@@ -10,28 +13,28 @@ from eisbach.metrics.sound import STEP_SECONDS, Sound
 from eisbach.seeds import numpy_generator
 
 DIMENSIONS = 16  # of the basis
-MOMENTS = 4000  # pairs of moments from which the scale is drawn
+FRAME_PAIRS = 4000  # whose median distance is the scale
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What is fitted on real clips, never on the clips that are compared."""
+    """Basis and scales of the metrics, fitted on real clips that are not among the clips to compare."""
 
     basis: trajectory.Basis  # of the slow spectrum in dB
     feature: str
-    similarity: float  # median distance of two moments of one clip, in the feature
-    shape: float  # the same for spectra without their level
+    similarity: float  # median distance of two frames of one clip, in the feature
+    shape: float  # the same for spectra without their level, as `recurrence` compares them
 
 
 def fit(clips: list[tuple[Sound, np.ndarray]], feature: str = "mel") -> Scale:
-    """From real clips (sound, latents [C, T])."""
+    """Fit the scale to real clips (sound, latents [C, T]). `feature` is a key of `features.FEATURES`."""
     basis = trajectory.fit([sound.slow for sound, _ in clips], DIMENSIONS)
     spread = _median_distance([FEATURES[feature](sound, latents) for sound, latents in clips])
     return Scale(basis, feature, spread, _median_distance([_shape(sound) for sound, _ in clips]))
 
 
 def measure(sound: Sound, latents: np.ndarray, scale: Scale) -> dict[str, float]:
-    """All metrics of one clip. Silence, one frame and an even tone have the values that docs/metrics.md states."""
+    """All structure metrics of one clip of latents [C, T]; finite also for silence, a constant tone and one frame."""
     matrix = similarity.matrix(FEATURES[scale.feature](sound, latents), scale.similarity)
     novelty = similarity.novelty(matrix, STEP_SECONDS)
     starts = similarity.boundaries(novelty, STEP_SECONDS)
@@ -61,14 +64,15 @@ def measure(sound: Sound, latents: np.ndarray, scale: Scale) -> dict[str, float]
 
 
 def _shape(sound: Sound) -> np.ndarray:
-    """The slow spectrum less its mean over bands: a theme may come back louder."""
+    """[M, T] the slow spectrum minus its mean over bands, so that a theme may return louder or softer."""
     return similarity.smooth(sound.slow - sound.slow.mean(0), STEP_SECONDS)
 
 
 def _median_distance(features: list[np.ndarray]) -> float:
+    """Median root mean square distance of two random frames of one clip; features [D, T] per clip."""
     draw = numpy_generator(0, "pairs of moments")
     pairs = []
-    for _ in range(MOMENTS):
+    for _ in range(FRAME_PAIRS):
         clip = features[draw.integers(len(features))]
         one, other = draw.integers(clip.shape[1], size=2)
         pairs.append(np.sqrt(np.square(clip[:, one] - clip[:, other]).mean()))

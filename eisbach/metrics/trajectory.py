@@ -1,4 +1,4 @@
-"""The path of a clip through the space of spectra, seen in a basis that was fitted on real clips."""
+"""The path [T, K] of a clip through the space of spectra, in a principal basis fitted on real clips."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ SECTIONS = 4
 
 @dataclass(frozen=True)
 class Basis:
-    """Mean [D] and principal directions [K, D], by falling variance, of features of real clips."""
+    """Mean [D] and principal directions [K, D], in order of decreasing variance, of features of real clips."""
 
     mean: np.ndarray
     directions: np.ndarray
@@ -24,22 +24,25 @@ class Basis:
 
 
 def fit(features: list[np.ndarray], size: int) -> Basis:
-    """The first `size` principal directions of the moments of clips [D, T]."""
-    moments = np.concatenate([np.asarray(clip, np.float64).T for clip in features])
-    values, vectors = np.linalg.eigh(np.cov(moments, rowvar=False))
-    return Basis(moments.mean(0), vectors[:, np.argsort(values)[::-1][:size]].T)
+    """Fit `size` principal directions to the frames of all clips; features [D, T] per clip."""
+    frames = np.concatenate([np.asarray(clip, np.float64).T for clip in features])
+    values, vectors = np.linalg.eigh(np.cov(frames, rowvar=False))
+    return Basis(frames.mean(0), vectors[:, np.argsort(values)[::-1][:size]].T)
 
 
 def area(path: np.ndarray) -> float:
-    """Area of the convex hull of a path [T, K] in its first two coordinates; 0 on a line or for under three moments."""
+    """Area of the convex hull of a path [T, K] in its first two coordinates; 0 on a line or for T < 3."""
     try:
-        return float(ConvexHull(path[:, :2]).volume)  # in two dimensions qhull calls the area volume
+        return float(ConvexHull(path[:, :2]).volume)  # qhull's name for the area in two dimensions
     except (QhullError, ValueError):
         return 0.0
 
 
 def participation_ratio(path: np.ndarray) -> float:
-    """Effective number of dimensions of a path [T, K]: (sum of variances)^2 / sum of squares, 1..K. At rest: 1."""
+    """Participation ratio of a path [T, K]: its effective number of dimensions, 1..K; 1 for a constant path.
+
+    (trace C)^2 / trace C^2 of its covariance C (Gao et al., 2017).
+    """
     centred = path - path.mean(0)
     covariance = centred.T @ centred
     trace = np.trace(covariance)
@@ -47,7 +50,10 @@ def participation_ratio(path: np.ndarray) -> float:
 
 
 def cluster_separation(path: np.ndarray) -> float:
-    """Best silhouette (Rousseeuw, 1987) of Ward's clusters, two to five, of a path [T, K]; 0 for a path at rest."""
+    """Largest silhouette (Rousseeuw, 1987) of two to five Ward clusters of the frames of a path [T, K], 0..1.
+
+    0 for a constant path and for T < 6.
+    """
     if len(path) < 6 or np.ptp(path, axis=0).max() < 1e-9:
         return 0.0
     tree, best = ward(path), 0.0
@@ -59,7 +65,10 @@ def cluster_separation(path: np.ndarray) -> float:
 
 
 def section_differentiation(path: np.ndarray) -> float:
-    """Share of a path's variance [T, K] that lies between its four quarters, 0..1. At rest or under four moments: 0."""
+    """Share of the variance of a path [T, K] that is between its four quarters, 0..1.
+
+    0 for a constant path and for T < 4.
+    """
     if len(path) < SECTIONS:
         return 0.0
     centred = path - path.mean(0)

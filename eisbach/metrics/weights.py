@@ -1,7 +1,7 @@
-"""What the barrier's weight does on held-out clips, and the held-out loss by class: from a census's rows to numbers.
+"""Metrics of the barrier's weight and of the held-out loss, from the table of `eisbach.inference.weight_stats`.
 
-The weight is the barrier's formula on the arm's own output, whatever the arm was trained with. t is spread evenly
-over [0, 1] here; training draws it otherwise.
+The weight is the barrier's formula applied to the arm's output, whatever weighting the arm was trained with. The table
+has a row per (clip, t) with t spread evenly over [0, 1]; training draws t from another distribution.
 """
 
 import numpy as np
@@ -9,14 +9,14 @@ import pandas as pd
 from scipy import stats
 
 CLASSES = ("flat", "contrast")
-OF_CLASSES = ("/flat", "/contrast", "/contrast_flat")  # how the names of metrics end that hang on the classes
+OF_CLASSES = ("/flat", "/contrast", "/contrast_flat")  # suffixes of the metrics that depend on the classes
 
 
 def of_known_classes(metrics: dict[str, float], table: pd.DataFrame) -> dict[str, float]:
-    """`metrics` without those of classes where a clip's class was measured on its sound, not arranged.
+    """`metrics`, without those that depend on contrast classes if any clip's class was measured instead of arranged.
 
-    A measured contrast is itself a statistic of the sound: what it shows about flat and contrast music is no test of
-    a claim about them, so the verdicts do not get to see it.
+    A measured contrast is a statistic of the sound itself. Metrics by such classes do not test a claim about flat and
+    contrast music, so they get no verdict.
     """
     if (table["contrast_source"] == "arrangement").all():
         return metrics
@@ -24,7 +24,7 @@ def of_known_classes(metrics: dict[str, float], table: pd.DataFrame) -> dict[str
 
 
 def loss_metrics(table: pd.DataFrame) -> dict[str, float]:
-    """Mean held-out loss over all clips and by class, and the ratio of the classes."""
+    """Mean held-out loss over all clips and by class, and the ratio contrast / flat. NaN for a class without clips."""
     by_class = {name: table.loc[table["contrast_class"] == name, "loss"].mean() for name in CLASSES}
     return {
         "heldout_loss": table["loss"].mean(),
@@ -34,7 +34,10 @@ def loss_metrics(table: pd.DataFrame) -> dict[str, float]:
 
 
 def weight_metrics(table: pd.DataFrame) -> dict[str, float]:
-    """`table` has a row per (clip, t) with `w`, `B`, `loss`, `contrast_class`. A class without clips gives NaN."""
+    """Metrics of the weight. `table` has `clip_id`, `t`, `contrast_class`, `w`, `entropy`, `loss` per (clip, t).
+
+    NaN for a class without clips.
+    """
     weights, tenth = table["w"], (table["t"] * 10).astype(int)
     by_class = table.groupby("contrast_class")["w"].mean().reindex(CLASSES)
     per_clip = table.groupby("clip_id").apply(lambda one: _spearman(one["t"], one["w"]), include_groups=False)
@@ -47,20 +50,26 @@ def weight_metrics(table: pd.DataFrame) -> dict[str, float]:
         "w_ratio/contrast_flat": by_class["contrast"] / by_class["flat"],
         "w_ratio_min_bin/contrast_flat": least_ratio(table.assign(tenth=tenth)),
         "weight_cv": weights.std(ddof=0) / weights.mean(),
-        "effective_sample_share": weights.sum() ** 2 / (len(weights) * np.square(weights).sum()),
+        "effective_sample_share": effective_sample_share(weights),
         "entropy_loss_rho/t<0.2": stratified_rho(low),
         "entropy_loss_rho/t>0.8": stratified_rho(high),
     }
 
 
-def least_ratio(table: pd.DataFrame) -> float:
-    """The ratio of the classes' mean weights in the tenth of t where it is least.
+def effective_sample_share(weights: pd.Series) -> float:
+    """Kish's effective sample size as a share of the n samples: (sum w)^2 / (n sum w^2), 1/n..1."""
+    return weights.sum() ** 2 / (len(weights) * np.square(weights).sum())
 
-    The tenth is chosen on every other clip of a class and the ratio is that of the other clips, both ways: the least of
-    ten noisy ratios lies below all of them even where they are equal. NaN where a class has fewer than two clips.
+
+def least_ratio(table: pd.DataFrame) -> float:
+    """Ratio of the classes' mean weights, contrast / flat, in the tenth of t where it is smallest.
+
+    `table` has `clip_id`, `tenth`, `contrast_class`, `w`. One half of the clips chooses the tenth, the other half gives
+    the ratio, then vice versa, and the two ratios are averaged: the minimum of ten noisy ratios would be biased
+    downwards. NaN when a class has fewer than two clips.
     """
-    place = table.groupby("contrast_class")["clip_id"].rank(method="dense").mod(2)
-    by_bin = table.groupby([place, "tenth", "contrast_class"])["w"].mean().unstack().reindex(columns=CLASSES)
+    half_of = table.groupby("contrast_class")["clip_id"].rank(method="dense").mod(2)
+    by_bin = table.groupby([half_of, "tenth", "contrast_class"])["w"].mean().unstack().reindex(columns=CLASSES)
     ratios = (by_bin["contrast"] / by_bin["flat"]).unstack(0).reindex(columns=[0, 1])
     if ratios.isna().any(axis=None):
         return float("nan")
@@ -68,19 +77,21 @@ def least_ratio(table: pd.DataFrame) -> float:
 
 
 def rise_share(curve: np.ndarray) -> float:
-    """The largest rise from one place of a curve to a later one over its range: 0 if it falls throughout, 1 if it
-    never falls. A level one does not fall either.
+    """Largest rise from one value of a curve [n] to a later one, divided by the curve's range, 0..1.
+
+    0 for a curve that only falls, 1 for one that never falls, constant curves included.
     """
     rise = (curve - np.minimum.accumulate(curve)).max()
     return float(rise / np.ptp(curve)) if np.ptp(curve) > 0 else 1.0
 
 
 def stratified_rho(table: pd.DataFrame) -> float:
-    """Spearman correlation of B and loss within each (class, t), weighted by clips; strata under 3 are left out.
+    """Spearman correlation of entropy and loss within each (class, t), averaged with the numbers of clips as weights.
 
-    Within strata, because both B and loss depend on t and on the class: pooled, they correlate without any link.
+    Entropy and loss both depend on t and on the class, so the pooled correlation would not be 0 even if they were
+    independent given both. Strata of fewer than three clips are left out; NaN when none is left.
     """
-    strata = [(len(one), _spearman(one["B"], one["loss"])) for _, one in table.groupby(["contrast_class", "t"])]
+    strata = [(len(one), _spearman(one["entropy"], one["loss"])) for _, one in table.groupby(["contrast_class", "t"])]
     strata = [(count, rho) for count, rho in strata if count >= 3]
     if not strata:
         return float("nan")
@@ -89,7 +100,7 @@ def stratified_rho(table: pd.DataFrame) -> float:
 
 
 def _spearman(one: pd.Series, other: pd.Series) -> float:
-    """Spearman's rho; 0 where one of the two does not vary."""
+    """Spearman's rho; 0 when one of the two is constant."""
     if one.nunique() < 2 or other.nunique() < 2:
         return 0.0
     return float(stats.spearmanr(one, other).statistic)

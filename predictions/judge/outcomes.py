@@ -25,7 +25,7 @@ FITNESS = Path(metrics.__file__).with_name("validity.json")
 def unfit(path: Path = FITNESS) -> dict[str, str]:
     """Metrics of sound that do not tell known groups of real clips apart, with the reason; none where it is unknown."""
     measured = json.loads(path.read_text()) if path.is_file() else {}
-    return {name: facts["reason"] for name, facts in measured.items() if not facts["fit"]}
+    return {name: facts["reason"] for name, facts in measured.items() if not facts["valid"]}
 
 
 class Missing(Exception):

@@ -1,4 +1,4 @@
-"""The groups of known structure and diversity, and the decomposition that decides how many samples are drawn."""
+"""The known groups, and the variance components that decide how many samples are generated."""
 
 from itertools import chain
 
@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.evaluation import groups, variance
+from benchmarks.evaluation import groups, validity, variance
+from benchmarks.evaluation.document import DOCUMENT
+from eisbach.metrics.validity import load
 
 
 @pytest.fixture(scope="module")
@@ -25,39 +27,55 @@ def rows(part: list) -> list[int]:
     return [row for group in part for _, row in group]
 
 
-def test_sets_are_disjoint_and_of_different_pieces(facts):
-    pairs = groups.of_sets(facts)
-    for name, pair in pairs.items():
+def test_the_sets_of_a_group_are_disjoint(facts):
+    for name, pair in groups.of_sets(facts).items():
         for sets in (pair.high, pair.low):
             used = [set(rows(one)) for one in sets]
             assert sum(map(len, used)) == len(set(chain(*used))), name
-        assert not pair.paired or len(pair.high) == len(pair.low)
-    for one in pairs["distinct_duplicated"].high:
+
+
+def test_paired_groups_have_equally_many_sets(facts):
+    paired = [pair for pair in groups.of_sets(facts).values() if pair.paired]
+    assert len(paired) == 5
+    assert all(len(pair.high) == len(pair.low) > 0 for pair in paired)
+
+
+def test_distinct_sets_have_eight_clips_of_different_pieces(facts):
+    for one in groups.of_sets(facts)["distinct_duplicated"].high:
         assert len(set(facts["piece"][rows(one)])) == groups.PROMPTS * groups.NOISES == 8
 
 
-def test_what_is_known_of_each_pair_of_sets_holds(facts):
-    pairs = groups.of_sets(facts)
-    for one in pairs["distinct_duplicated"].low:
+def test_duplicated_sets_have_a_clip_and_its_near_copy_for_each_prompt(facts):
+    for one in groups.of_sets(facts)["distinct_duplicated"].low:
         assert [[name for name, _ in group] for group in one] == [["real", "near_copy"]] * 4
         assert all(first[1] == second[1] for first, second in one)
-    for one in pairs["pieces_repeated"].low:
+
+
+def test_repeated_pieces_are_the_same_within_a_prompt(facts):
+    for one in groups.of_sets(facts)["pieces_repeated"].low:
         assert all(facts["piece"][a] == facts["piece"][b] for (_, a), (_, b) in one)
-    for one, other in zip(pairs["shape_mixed"].high, pairs["shape_mixed"].low, strict=True):
+
+
+def test_mixed_shapes_are_the_clips_of_equal_shapes_in_other_pairs(facts):
+    pair = groups.of_sets(facts)["shape_mixed"]
+    for one, other in zip(pair.high, pair.low, strict=True):
         assert all(facts["shape"][a] == facts["shape"][b] for (_, a), (_, b) in one)
         assert sorted(rows(one)) == sorted(rows(other))
-    for one in pairs["own_shared"].low:
+
+
+def test_shared_sets_have_the_same_clips_for_all_prompts(facts):
+    for one in groups.of_sets(facts)["own_shared"].low:
         assert len({frozenset(row for _, row in group) for group in one}) == 1
 
 
-def test_echoes_are_told_from_shapes_that_do_not_alternate_and_flat_clips_have_none(facts):
+def test_echoes_are_compared_with_the_other_shapes_without_flat_clips(facts):
     pair = groups.of_clips(facts)["echoes_others"]
     assert set(facts["shape"][[row for _, row in pair.high]]) == {"echoes"}
     assert "echoes" not in set(facts["shape"][[row for _, row in pair.low]])
     assert "flat" not in set(facts["contrast_class"][[row for _, row in pair.high + pair.low]])
 
 
-def test_components_are_those_that_were_put_in():
+def test_variance_components_are_recovered():
     rng = np.random.default_rng(0)
     parts = {"seed": 0.5, "prompt": 2.0, "seed_prompt": 0.3, "noise": 1.0}
     found = []
@@ -70,8 +88,17 @@ def test_components_are_those_that_were_put_in():
         assert np.mean([one[name] for one in found]) == pytest.approx(value, rel=0.15), name
 
 
-def test_the_best_number_is_where_a_given_time_buys_most():
-    gap = {"seed": 1.0, "prompt": 0.0, "seed_prompt": 0.0, "noise": 20.0}
-    costs = [variance._cost(gap, prompts, 1) for prompts in range(1, 200)]
-    assert np.argmin(costs) + 1 == round(variance.best_number(gap))
-    assert variance.best_number(gap | {"seed": 0.0}) == np.inf
+GAP = {"seed": 1.0, "prompt": 0.0, "seed_prompt": 0.0, "noise": 20.0}
+
+
+def test_the_best_number_of_samples_has_the_smallest_cost():
+    costs = [variance._cost(GAP, prompts, 1) for prompts in range(1, 200)]
+    assert np.argmin(costs) + 1 == round(variance.best_number(GAP))
+
+
+def test_the_best_number_is_infinite_when_seeds_do_not_differ():
+    assert variance.best_number(GAP | {"seed": 0.0}) == np.inf
+
+
+def test_the_table_of_the_docs_is_that_of_the_committed_file():
+    assert f"<!-- validity table -->\n{validity.markdown(load())}<!-- end of validity table -->" in DOCUMENT.read_text()

@@ -1,1 +1,1 @@
-"""Networks that turn a clip into one vector. Each is a function from mono audio at its own rate to [D]."""
+"""Pretrained networks that embed a clip: functions from mono audio [samples] at their sample rate to a vector [D]."""

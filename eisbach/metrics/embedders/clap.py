@@ -1,7 +1,7 @@
-"""LAION-CLAP (Wu et al., 2023) where its weights are: a folder in the hub's layout, named by `evaluate.clap`.
+"""LAION-CLAP (Wu et al., 2023), used when `evaluate.clap` names a folder with its weights in the hub's layout.
 
-Trained at 48 kHz on full-band recordings; our samples are rendered below 8 kHz, so only differences between arms mean
-anything here.
+It was trained at 48 kHz on full-band recordings. Our samples are rendered below 8 kHz, so only differences between arms
+can be interpreted.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ RATE = 48000
 
 
 class Clap:
-    """`audio(samples at 48 kHz)` and `text(captions)` -> vectors of unit length in one space."""
+    """A loaded CLAP model; `audio` and `text` embed into one space of unit vectors."""
 
     def __init__(self, folder: str | Path):
         """Raises UserError when `folder` holds no CLAP model with its processor."""
@@ -24,8 +24,8 @@ class Clap:
 
         try:
             kind = ClapConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
-            if kind != "clap":  # transformers would build CLAP at its usual size and fill it with random weights
-                raise ValueError(f"its config.json is that of a model of type {kind!r}")
+            if kind != "clap":  # else transformers would build CLAP at its default size with random weights
+                raise ValueError(f"its config.json describes a model of type {kind!r}")
             self.processor = ClapProcessor.from_pretrained(folder, local_files_only=True)
             model, found = ClapModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
             if lacking := sorted(found["missing_keys"]):
@@ -39,7 +39,10 @@ class Clap:
 
     @torch.no_grad()
     def audio(self, samples: np.ndarray) -> np.ndarray:
-        """The mean over pieces of ten seconds, the remainder left out; the processor would cut at a random place."""
+        """Mono audio [samples] at 48 kHz -> [D]: the mean over consecutive pieces of ten seconds, remainder left out.
+
+        Longer audio is cut here because the processor would cut it at a random offset.
+        """
         size = self.processor.feature_extractor.nb_max_samples
         starts = range(0, max(1, len(samples) // size) * size, size)
         inputs = self.processor(
@@ -50,10 +53,11 @@ class Clap:
 
     @torch.no_grad()
     def text(self, captions: list[str]) -> np.ndarray:
+        """P captions -> [P, D]. Captions that are too long for the model are truncated."""
         inputs = self.processor(text=captions, return_tensors="pt", padding=True, truncation=True)
         return _unit(self.model.get_text_features(**inputs))
 
 
 def _unit(features) -> np.ndarray:
-    vectors = getattr(features, "pooler_output", features)  # a tensor before transformers 5, an output since
+    vectors = getattr(features, "pooler_output", features)  # an output object in transformers 5, a tensor before
     return torch.nn.functional.normalize(vectors, dim=-1).double().numpy()

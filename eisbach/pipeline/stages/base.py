@@ -1,4 +1,4 @@
-"""Stage `base`: the held-out loss of the base model by t, beside predictors that know no music."""
+"""Stage `base`: the held-out loss of the base model by t, and that of linear reference predictors."""
 
 import json
 

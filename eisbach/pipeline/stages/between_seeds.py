@@ -1,4 +1,4 @@
-"""Stage `between_seeds`: how far apart the training seeds' samples are; reads what `evaluate` heard of each seed's."""
+"""Stage `between_seeds`: distances between the samples of training seeds, from the features that `evaluate` stored."""
 
 from itertools import combinations
 
@@ -19,9 +19,9 @@ def main() -> None:
     regime = tables.read(paths.EVALUATION / str(seeds[0]) / "outcomes.parquet")["regime"].iat[0]
     compared = {}
     for arm in arms:
-        heard = {seed: between_seeds.load(paths.EVALUATION / str(seed) / between_seeds.FILE, arm) for seed in seeds}
+        features = {seed: between_seeds.load(paths.EVALUATION / str(seed) / between_seeds.FILE, arm) for seed in seeds}
         for one, other in combinations(seeds, 2):
-            compared[arm, one, other] = between_seeds.compare(heard[one], heard[other])
+            compared[arm, one, other] = between_seeds.compare(features[one], features[other])
     results = [
         outcomes.rows(
             compared[arm, one, other],
@@ -31,7 +31,7 @@ def main() -> None:
             adapter=params.finetune.adapter,
             optimizer="adamw",
             run="short",
-            seed=one,  # the block's name
+            seed=one,  # the first seed names the block
         )
         for arm in arms
         for one, other in between_seeds.blocks(seeds)

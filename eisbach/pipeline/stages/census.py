@@ -1,4 +1,4 @@
-"""Stage `census`: w, B, K, energy and loss of held-out clips by t under the base model, and what moves w besides."""
+"""Stage `census`: weight, entropy, energy and loss of held-out clips by t under the base model, and variations of w."""
 
 from eisbach.pipeline import command
 

@@ -1,4 +1,4 @@
-"""Stage `evaluate@seed`: every arm of one seed on the seed's held-out grid, and all measures of the samples it made."""
+"""Stage `evaluate@seed`: held-out losses and weights of every arm of a seed, and all metrics of its samples."""
 
 from eisbach.pipeline import command
 
@@ -21,35 +21,37 @@ def main(seed: int) -> None:
 
     params = load()
     settings = params.evaluate
-    archive = evaluate.compared(latents.load(paths.ARCHIVE))
+    archive = evaluate.reference_clips(latents.load(paths.ARCHIVE))
     heldout = archive.split("heldout")
-    grid, asked = evaluate.heldout_grid(heldout, settings, seed), prompts(heldout, params.generate.prompts)
-    with_clap = clap.Clap(settings.clap) if settings.clap else None
-    listeners, texts = clip_features.embedders(settings.embedders, with_clap), evaluate.texts(with_clap, asked)
-    real = evaluate.real(archive, *clip_features.load(paths.REFERENCE, ["codec", *listeners]), settings.embedders)
+    grid, prompt_clips = evaluate.heldout_grid(heldout, settings, seed), prompts(heldout, params.generate.prompts)
+    clap_model = clap.Clap(settings.clap) if settings.clap else None
+    embedders = clip_features.load_embedders(settings.embedders, clap_model)
+    texts = evaluate.texts(clap_model, prompt_clips)
+    stored = clip_features.load(paths.REFERENCE, ["codec", *embedders])
+    real = evaluate.reference(archive, *stored, settings.embedders)
     model, adapters = loading.arms(params, seed)
 
-    made = load_file(paths.SAMPLES / str(seed) / "samples.safetensors")
-    losses, measured, results, heard = [], [], [], {}
+    generated = load_file(paths.SAMPLES / str(seed) / "samples.safetensors")
+    losses, measured, results, features = [], [], [], {}
     arms = loading.trained(params)
     for arm in track(arms, f"evaluate seed {seed}", len(arms)):
-        turned = {}
+        cosines = {}
         if arm in params.finetune.arms and params.finetune.arms[arm].weighting == "barrier":
             adapters.load(arm, paths.ADAPTERS / str(seed) / arm)
             lam = trained_arms(params.finetune)[arm].lam
-            turned = gradients.cosines(model, adapters, arm, archive.split("finetune"), params.finetune, lam, seed)
+            cosines = gradients.cosines(model, adapters, arm, archive.split("finetune"), params.finetune, lam, seed)
         try:
             with loading.use_adapter(adapters, arm, params, seed):
                 table, values = evaluate.heldout_metrics(model, grid, params.census.lam)
-            samples = evaluate.listen(model.pretransform, made[arm], asked, listeners, real.scale)
+            samples = evaluate.sample_features(model.pretransform, generated[arm], prompt_clips, embedders, real.scale)
         except UserError as error:
             raise UserError(f"arm '{arm}', seed {seed}: {error}; lower finetune.lr and run again") from error
         losses.append(table.assign(arm=arm))
         measured.append(samples.table.assign(arm=arm))
-        heard[arm] = between_seeds.Heard(evaluate.standardised(samples, real), samples.slow)
+        features[arm] = between_seeds.SampleFeatures(evaluate.standardised(samples, real), samples.slow)
         results.append(
             outcomes.rows(
-                values | turned | evaluate.sample_metrics(samples, asked, real, texts),
+                values | cosines | evaluate.sample_metrics(samples, prompt_clips, real, texts),
                 regime=model.regime,
                 arm=arm,
                 **loading.label(params, arm),
@@ -63,7 +65,7 @@ def main(seed: int) -> None:
     tables.write(folder / "losses.parquet", pd.concat(losses).assign(**label))
     tables.write(folder / "samples.parquet", pd.concat(measured).assign(**label))
     tables.write(folder / "outcomes.parquet", outcomes.joined(results))
-    between_seeds.save(folder / between_seeds.FILE, heard)
+    between_seeds.save(folder / between_seeds.FILE, features)
 
 
 if __name__ == "__main__":

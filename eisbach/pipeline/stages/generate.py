@@ -1,4 +1,4 @@
-"""Stage `generate@seed`: the same prompts and noises through every arm of one seed; one of each prompt as FLAC."""
+"""Stage `generate@seed`: samples of every arm of one seed from the same prompts and noise; one per prompt as FLAC."""
 
 from eisbach.pipeline import command
 
@@ -23,7 +23,7 @@ def main(seed: int) -> None:
     settings = params.generate
     model, adapters = loading.arms(params, seed)
     asked = prompts(latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
-    noise_seed = derive(settings.noise_seed, "generate", seed)  # each seed its own, or all would share one luck
+    noise_seed = derive(settings.noise_seed, "generate", seed)  # per seed, so that intervals over seeds include it
     samples, rows = {}, []
     with replacing(paths.SAMPLES / str(seed)) as folder:
         folder.mkdir()
@@ -33,14 +33,14 @@ def main(seed: int) -> None:
                 made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
             samples[arm] = made
             decoded = thread_map(torch.no_grad()(model.pretransform.decode), made[:, :1])
-            for place, (clip, audio) in enumerate(zip(asked.clips.itertuples(), decoded, strict=True)):
-                name = f"{arm}-{place:02d}.flac"
-                heard = audio[0, :1] if torch.equal(audio[0, 0], audio[0, 1]) else audio[0]
-                soundfile.write(folder / name, heard.T.clamp(-1, 1).numpy(), model.sample_rate)
+            for prompt, (clip, audio) in enumerate(zip(asked.clips.itertuples(), decoded, strict=True)):
+                name = f"{arm}-{prompt:02d}.flac"
+                channels = audio[0, :1] if torch.equal(audio[0, 0], audio[0, 1]) else audio[0]
+                soundfile.write(folder / name, channels.T.clamp(-1, 1).numpy(), model.sample_rate)
                 rows.append(
                     {
                         "arm": arm,
-                        "prompt": place,
+                        "prompt": prompt,
                         "clip_id": clip.clip_id,
                         "caption": clip.caption,
                         "contrast": clip.contrast,

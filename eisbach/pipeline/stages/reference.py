@@ -1,4 +1,4 @@
-"""Stage `reference`: real clips as embedders and structure metrics hear them, once for all arms and seeds."""
+"""Stage `reference`: embeddings and structure metrics of real clips, and the scale and probes fitted on them."""
 
 from eisbach.pipeline import command
 
@@ -18,21 +18,21 @@ def main() -> None:
     params = load()
     settings = params.evaluate
     codec = loading.base(params).pretransform
-    archive = evaluate.compared(latents.load(paths.ARCHIVE))
-    listeners = clip_features.embedders(settings.embedders, clap.Clap(settings.clap) if settings.clap else None)
-    clips = track(clip_features.cut(archive.latents, archive.mask), "reference", len(archive))
-    heard = [clip_features.hear(codec, clip, listeners) for clip in clips]
+    archive = evaluate.reference_clips(latents.load(paths.ARCHIVE))
+    embedders = clip_features.load_embedders(settings.embedders, clap.Clap(settings.clap) if settings.clap else None)
+    cut = track(clip_features.without_padding(archive.latents, archive.mask), "reference", len(archive))
+    clips = [clip_features.extract(codec, clip, embedders) for clip in cut]
 
     split = archive.clips["split"].to_numpy()
     training, heldout = np.flatnonzero(split == "finetune"), np.flatnonzero(split == "heldout")
-    scale = clip_features.fit([heard[row] for row in training], settings.similarity)
-    vectors = {name: np.stack([clip.vectors[name] for clip in heard]) for name in listeners}
-    vectors["codec"] = np.stack([clip_features.codec_vector(clip.sound, scale) for clip in heard])
+    scale = clip_features.fit([clips[row] for row in training], settings.similarity)
+    vectors = {name: np.stack([clip.vectors[name] for clip in clips]) for name in embedders}
+    vectors["codec"] = np.stack([clip_features.codec_vector(clip.sound, scale) for clip in clips])
     clip_features.save(paths.REFERENCE, vectors, scale)
 
-    measured = [clip_features.measure(heard[row], scale) for row in heldout]
+    measured = [clip_features.measure(clips[row], scale) for row in heldout]
     captions, ceilings = archive.pooled.double().numpy(), {}
-    for name, probe in evaluate.real(archive, vectors, scale, settings.embedders).probes.items():
+    for name, probe in evaluate.reference(archive, vectors, scale, settings.embedders).probes.items():
         matched, mismatched = alignment.scores(probe, vectors[name][heldout], captions[heldout])
         ceilings[name] = {"matched": matched, "mismatched": mismatched}
     tables.write_metrics(

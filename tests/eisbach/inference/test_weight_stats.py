@@ -13,49 +13,49 @@ from eisbach.models.velocity import predict
 
 @pytest.fixture
 def table(tiny_model, tiny_archive):
-    return weight_stats.census(tiny_model, tiny_archive, [0.25, 0.75], 0.5, 0)
+    return weight_stats.measure_grid(tiny_model, tiny_archive, [0.25, 0.75], 0.5, 0)
 
 
-def test_every_clip_stands_once_at_every_t(table, tiny_archive):
+def test_every_clip_has_one_row_per_t(table, tiny_archive):
     assert len(table) == 2 * len(tiny_archive)
     assert not table.duplicated(["t", "clip_id"]).any()
 
 
-def test_the_weights_are_the_barrier_s_on_the_model_s_output(table, tiny_model, tiny_archive):
+def test_w_is_the_barrier_weight_of_the_model_s_output(table, tiny_model, tiny_archive):
     _, rows, noisy, _ = next(grid(tiny_archive.latents, [0.25], 0, len(tiny_archive)))
     output = predict(tiny_model, noisy, torch.full((len(rows),), 0.25), tiny_archive.rows(rows))
     wanted = barrier_weight(output)
     assert table.loc[table["t"] == 0.25, "w"].to_numpy() == pytest.approx(wanted.numpy(), rel=1e-4)
 
 
-def test_the_summary_of_equal_weights_leaves_the_whole_sample(table):
+def test_equal_weights_have_the_whole_effective_sample_and_no_variation(table):
     facts = weight_stats.summary(table.assign(w=0.3, factor=0.65))
     assert facts["effective_sample_share"] == pytest.approx(1)
     assert facts["coefficient_of_variation_w"] == pytest.approx(0)
     assert facts["w_contrast_over_flat"] == pytest.approx(1)
 
 
-def test_what_lies_behind_a_clip_s_end_changes_nothing_but_through_the_model(tiny_model, tiny_archive, monkeypatch):
-    """With a model that looks at each position alone, a masked archive and its valid part give one census."""
+def test_positions_after_the_end_of_a_clip_change_nothing_but_the_model_s_output(tiny_archive, monkeypatch):
+    """With a model that treats each position alone, a masked archive and its valid part have the same table."""
     monkeypatch.setattr(weight_stats, "predict", lambda model, noisy, t, clips: noisy.tanh())
     short = replace(tiny_archive, latents=tiny_archive.latents[..., :8], mask=tiny_archive.mask[:, :8])
-    loud = tiny_archive.latents.clone()
-    loud[..., 8:] = 100.0
-    masked = replace(tiny_archive, latents=loud, mask=torch.arange(loud.shape[-1]).expand(len(loud), -1) < 8)
+    padded = tiny_archive.latents.clone()
+    padded[..., 8:] = 100.0
+    masked = replace(tiny_archive, latents=padded, mask=torch.arange(padded.shape[-1]).expand(len(padded), -1) < 8)
     real = weight_stats.grid
 
     def same_noise(data, *arguments):
-        """The grid of the long clips, cut, so that both meet the same noise."""
-        for t, rows, noisy, target in real(loud, *arguments):
+        """The grid of the long clips, cut to `data`, so that both archives get the same noise."""
+        for t, rows, noisy, target in real(padded, *arguments):
             yield t, rows, noisy[..., : data.shape[-1]], target[..., : data.shape[-1]]
 
     monkeypatch.setattr(weight_stats, "grid", same_noise)
-    one, other = (weight_stats.census(None, data, [0.25], 0.5, 0) for data in (short, masked))
+    one, other = (weight_stats.measure_grid(None, data, [0.25], 0.5, 0) for data in (short, masked))
     pd.testing.assert_frame_equal(one, other, rtol=1e-6)
 
 
-def test_variance_of_w_is_told_apart_by_t_and_class():
-    """A design with known parts: t moves w by 1, class by 0.5 at each t, and clips of a class by 0.25."""
+def test_shares_of_variance_from_t_and_class_are_those_of_a_known_design():
+    """t changes w by 1, class by 0.5 at each t, and clips of a class differ by 0.25."""
     parts = list(product([0.0, 1.0], [0.0, 0.5], [0.0, 0.25]))
     table = pd.DataFrame(
         {
@@ -71,7 +71,7 @@ def test_variance_of_w_is_told_apart_by_t_and_class():
     assert facts["share_of_w_variance_from_class"] == pytest.approx(0.25 / total)
 
 
-def test_the_whole_output_is_a_variation_like_any_other(tiny_model, tiny_archive):
+def test_keeping_the_whole_output_gives_the_weight_itself(tiny_model, tiny_archive):
     t, clips, output, target = next(weight_stats.outputs(tiny_model, tiny_archive, [0.5], 0))
     varied, whole = (
         weight_stats.vary(t, clips, output),
@@ -80,10 +80,16 @@ def test_the_whole_output_is_a_variation_like_any_other(tiny_model, tiny_archive
     for name, value in (("channels", output.shape[1]), ("positions", output.shape[2]), ("scale", 1.0)):
         same = varied[(varied["varied"] == name) & (varied["value"] == value)]
         assert same["w"].to_numpy() == pytest.approx(whole, rel=1e-6)
+
+
+def test_every_clip_has_one_row_per_variation(tiny_model, tiny_archive):
+    t, clips, output, _ = next(weight_stats.outputs(tiny_model, tiny_archive, [0.5], 0))
+    varied = weight_stats.vary(t, clips, output)
+    assert len(varied) == len(clips) * (2 * len(weight_stats.SHARES) + len(weight_stats.SCALES))
     assert not varied.duplicated(["clip_id", "varied", "value"]).any()
 
 
-def test_louder_outputs_of_the_same_shape_have_larger_weights(tiny_model, tiny_archive):
+def test_scaling_an_output_up_does_not_decrease_its_weight(tiny_model, tiny_archive):
     t, clips, output, _ = next(weight_stats.outputs(tiny_model, tiny_archive, [0.5], 0))
     scaled = (
         weight_stats.vary(t, clips, output)

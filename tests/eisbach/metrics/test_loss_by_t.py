@@ -11,9 +11,14 @@ def data():
     return torch.randn(40, 6, 64, generator=torch.Generator().manual_seed(0))
 
 
-def test_times_fill_every_tenth_evenly():
+def test_one_time_per_tenth_is_its_midpoint():
     assert loss_by_t.times(1) == pytest.approx([0.05 + 0.1 * tenth for tenth in range(10)])
-    assert len(loss_by_t.times(3)) == 30
+
+
+def test_times_fill_every_tenth_evenly():
+    found = loss_by_t.times(3)
+    assert [int(10 * t) for t in found] == [tenth for tenth in range(10) for _ in range(3)]
+    assert np.diff(found) == pytest.approx(1 / 30)
 
 
 def test_the_references_are_the_closed_forms_for_white_gaussian_data(data):
@@ -25,14 +30,14 @@ def test_the_references_are_the_closed_forms_for_white_gaussian_data(data):
     assert table["linear"].to_numpy() == pytest.approx(best.to_numpy(), rel=0.03)
 
 
-def test_the_references_are_ordered(data):
+def test_predictors_with_more_coefficients_have_a_smaller_loss(data):
     loud = data * torch.tensor([0.1, 0.5, 1, 2, 4, 8]).view(1, 6, 1) + 1
     table = loss_by_t.reference_losses(loud, loss_by_t.times(1), 0)
     assert (table["linear"] <= table["scalar"] + 1e-9).all()
     assert (table["scalar"] <= table["zero"] + 1e-9).all()
 
 
-def test_the_true_linear_model_scores_as_the_reference(data):
+def test_the_optimal_linear_model_has_the_loss_of_the_scalar_reference(data):
     def velocity(noisy, t, rows):
         return flow.linear_predictor(t).view(-1, 1, 1) * noisy
 
@@ -42,22 +47,26 @@ def test_the_true_linear_model_scores_as_the_reference(data):
     assert losses["loss"].to_numpy() == pytest.approx(references["scalar"].to_numpy(), rel=0.01)
 
 
-def test_every_model_meets_the_same_noise(data):
-    seen = []
-    for batch in (7, 40):
-        rows = [noisy for *_, noisy, _ in loss_by_t.grid(data, [0.25], 1, batch)]
-        seen.append(torch.cat(rows))
+def test_the_noise_does_not_depend_on_the_batch_size(data):
+    seen = [torch.cat([noisy for *_, noisy, _ in loss_by_t.grid(data, [0.25], 1, batch)]) for batch in (7, 40)]
     assert torch.equal(*seen)
 
 
-def test_masked_positions_touch_no_loss(data):
-    """Losses over the valid positions equal losses of the cut clips under the same noise."""
-    mask = torch.arange(64).expand(40, -1) < 50
-    spoilt = data.masked_fill(~mask[:, None], 1e3)
-    kept = loss_by_t.clip_losses(lambda noisy, t, rows: 0 * noisy, spoilt, [0.35], 0, mask=mask)
-    _, _, noisy, target = next(loss_by_t.grid(data, [0.35], 0, 40))
+MASK = torch.arange(64).expand(40, -1) < 50
+
+
+def test_masked_positions_do_not_change_the_loss_of_a_model(data):
+    """Losses over the valid positions are the losses of the cut clips with the same noise."""
+    spoilt = data.masked_fill(~MASK[:, None], 1e3)
+    kept = loss_by_t.clip_losses(lambda noisy, t, rows: 0 * noisy, spoilt, [0.35], 0, mask=MASK)
+    _, _, _, target = next(loss_by_t.grid(data, [0.35], 0, 40))
     assert kept["loss"].to_numpy() == pytest.approx(target[..., :50].square().mean((1, 2)).numpy(), rel=1e-5)
-    reference = loss_by_t.reference_losses(spoilt, [0.35], 0, mask).iloc[0]
+
+
+def test_masked_positions_do_not_change_the_loss_of_the_references(data):
+    spoilt = data.masked_fill(~MASK[:, None], 1e3)
+    _, _, noisy, target = next(loss_by_t.grid(data, [0.35], 0, 40))
+    reference = loss_by_t.reference_losses(spoilt, [0.35], 0, MASK).iloc[0]
     x, v = noisy[..., :50].double().numpy(), target[..., :50].double().numpy()
     assert reference["zero"] == pytest.approx((v**2).mean())
     fitted = [np.polyfit(x[:, c].ravel(), v[:, c].ravel(), 1, full=True)[1][0] / v[:, c].size for c in range(6)]

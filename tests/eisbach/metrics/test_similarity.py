@@ -9,7 +9,7 @@ STEP = 0.1
 
 
 def sections(pattern: str, length: int, noise: float = 0.0) -> np.ndarray:
-    """Features [8, T] of sections named by letters, `length` steps each: equal letters, equal features."""
+    """Features [8, T] of sections of `length` frames; sections with the same letter have the same features."""
     rng = np.random.default_rng(0)
     content = {letter: rng.standard_normal(8) for letter in sorted(set(pattern))}
     clip = np.repeat([content[letter] for letter in pattern], length, axis=0).T
@@ -21,33 +21,40 @@ def matrix(pattern: str, length: int, noise: float = 0.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("length", [8, 13, 20])
-def test_alternating_blocks_have_their_length_period_and_full_regularity(length):
+def test_the_block_scale_of_alternating_blocks_is_their_length(length):
+    assert similarity.block_scale(matrix("ABABABAB", length), STEP) == pytest.approx(length * STEP, rel=0.1)
+
+
+@pytest.mark.parametrize("length", [8, 13, 20])
+def test_alternating_blocks_have_a_period_of_two_blocks_and_full_regularity(length):
     s = matrix("ABABABAB", length)
-    assert similarity.block_scale(s, STEP) == pytest.approx(length * STEP, rel=0.1)
     regularity, period = similarity.dark_zones(s, STEP)
     assert regularity == pytest.approx(1 - s[0, length], abs=1e-6)
     assert period == pytest.approx(2 * length * STEP)
 
 
-def test_regularity_is_as_deep_as_the_dark_zones_and_blind_to_a_clip_that_has_none():
-    """Shuffled moments have a lag curve of mere noise: over its own depth it would seem to come back as a whole."""
-    rng = np.random.default_rng(0)
+def test_regularity_grows_with_the_darkness_of_the_dark_zones():
     clips = (gap * sections("ABABABAB", 13) for gap in (0.2, 1.0))
     near, far = (similarity.dark_zones(similarity.matrix(clip, 0.3), STEP)[0] for clip in clips)
-    shuffled = similarity.matrix(sections("ABABABAB", 13)[:, rng.permutation(104)], 0.3)
     assert 0.2 < near < far
-    assert similarity.dark_zones(shuffled, STEP)[0] < 0.3 * far
+
+
+def test_shuffled_frames_have_little_regularity():
+    """Their lag curve is noise: a rise divided by the depth of the curve would be large."""
+    order = np.random.default_rng(0).permutation(104)
+    shuffled = similarity.matrix(sections("ABABABAB", 13)[:, order], 0.3)
+    assert similarity.dark_zones(shuffled, STEP)[0] < 0.3 * similarity.dark_zones(matrix("ABABABAB", 13), STEP)[0]
 
 
 @given(shift=st.integers(0, 30))
-def test_the_matrix_of_a_shifted_clip_is_the_shifted_matrix(shift):
+def test_shifting_a_clip_in_time_shifts_its_matrix(shift):
     clip = sections("ABCA", 10)
     s = similarity.matrix(clip, 0.5)
     moved = similarity.matrix(np.roll(clip, shift, axis=1), 0.5)
     assert np.roll(s, (shift, shift), axis=(0, 1)) == pytest.approx(moved)
 
 
-def test_the_matrix_is_a_kernel():
+def test_the_matrix_is_a_positive_kernel_with_a_unit_diagonal():
     s = matrix("ABCD", 10, noise=0.3)
     assert s == pytest.approx(s.T)
     assert np.diagonal(s) == pytest.approx(1)
@@ -55,7 +62,7 @@ def test_the_matrix_is_a_kernel():
     assert np.linalg.eigvalsh(s).min() > -1e-9
 
 
-def test_an_even_clip_is_one_block_without_dark_zones():
+def test_a_constant_clip_is_one_block_without_dark_zones_novelty_contrast_or_recurrence():
     s = matrix("A", 60)
     assert similarity.block_scale(s, STEP) == pytest.approx(6)
     assert similarity.dark_zones(s, STEP) == (0, 0)
@@ -65,7 +72,7 @@ def test_an_even_clip_is_one_block_without_dark_zones():
     assert similarity.recurrence(s, STEP) == pytest.approx((0, 0))
 
 
-def test_a_clip_that_never_comes_back_has_no_regularity():
+def test_a_clip_that_never_repeats_has_no_regularity():
     s = similarity.matrix(np.linspace(0, 5, 100)[None], 0.3)
     assert similarity.dark_zones(s, STEP)[0] < 0.05
 
@@ -80,7 +87,7 @@ def test_boundaries_are_where_sections_meet():
     assert novelty.max() <= 1
 
 
-def test_the_novelty_of_a_perfect_boundary_is_one_less_their_similarity():
+def test_the_novelty_of_an_ideal_boundary_is_one_minus_the_similarity_of_its_sections():
     values = np.where(np.not_equal.outer(np.arange(80) < 40, np.arange(80) < 40), 0.3, 1.0)
     assert similarity.novelty(values, STEP)[40] == pytest.approx(0.7)
 
@@ -91,21 +98,29 @@ def test_white_noise_has_no_sections():
     assert similarity.dark_zones(s, STEP)[0] < 0.2
 
 
-def test_a_concatenated_copy_recurs_without_variation_and_noise_does_not_recur():
+@pytest.fixture(scope="module")
+def copied_varied_noise():
+    """(recurrence, variation) of a theme and its copy, of a theme and a noisy copy, and of noise."""
     rng = np.random.default_rng(1)
     theme = rng.standard_normal((64, 50))
-    copy = similarity.recurrence(similarity.matrix(np.hstack([theme, theme]), 1.0), STEP)
-    varied = similarity.recurrence(
-        similarity.matrix(np.hstack([theme, theme + 0.5 * rng.standard_normal(theme.shape)]), 1.0), STEP
-    )
-    noise = similarity.recurrence(similarity.matrix(rng.standard_normal((64, 100)), 1.0), STEP)
-    assert copy[1] < 0.15  # only the stretches across the seam have no copy
-    assert copy[0] > varied[0] > noise[0]
-    assert copy[1] < varied[1] < noise[1]
+    varied = theme + 0.5 * rng.standard_normal(theme.shape)
+    clips = (np.hstack([theme, theme]), np.hstack([theme, varied]), rng.standard_normal((64, 100)))
+    return [similarity.recurrence(similarity.matrix(clip, 1.0), STEP) for clip in clips]
+
+
+def test_a_copied_theme_recurs_more_than_a_varied_one_and_that_more_than_noise(copied_varied_noise):
+    (copied, _), (varied, _), (noise, _) = copied_varied_noise
+    assert copied > varied > noise
+
+
+def test_a_copied_theme_has_less_variation_than_a_varied_one_and_that_less_than_noise(copied_varied_noise):
+    (_, copied), (_, varied), (_, noise) = copied_varied_noise
+    assert copied < 0.15  # only the windows across the seam have no copy
+    assert copied < varied < noise
 
 
 @pytest.mark.parametrize("length", [1, 2, 5])
-def test_a_clip_of_a_few_moments_has_defined_values(length):
+def test_all_metrics_of_a_clip_of_a_few_frames_are_finite(length):
     s = similarity.matrix(np.random.default_rng(0).standard_normal((4, length)), 1.0)
     novelty = similarity.novelty(s, STEP)
     numbers = [

@@ -74,7 +74,7 @@ def test_what_the_table_lacks_is_named(table, arm, metric):
 def test_unfit_metrics_come_with_their_reason(tmp_path):
     path = tmp_path / "fitness.json"
     assert outcomes.unfit(path) == {}
-    path.write_text('{"a": {"fit": true, "reason": "good"}, "b": {"fit": false, "reason": "blind"}}')
+    path.write_text('{"a": {"valid": true, "reason": "good"}, "b": {"valid": false, "reason": "blind"}}')
     assert outcomes.unfit(path) == {"b": "blind"}
 
 

@@ -9,13 +9,13 @@ import torch
 from eisbach.errors import UserError
 from eisbach.metrics.embedders import clap, musicnn, packages, preview, tensor_bundle, yamnet
 
-# What the authors' own graph, run by TensorFlow, and an ONNX graph edited by the package onnx gave for `signal`, from
-# features that librosa computed.
+# Outputs for `signal` with librosa's features: musicnn from the authors' graph in TensorFlow, YAMNet from an ONNX graph
+# whose outputs were added with the package onnx.
 REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text())
 
 
 def signal() -> np.ndarray:
-    """Three seconds of a harmonic tone with vibrato that grows louder, at 16 kHz."""
+    """Three seconds at 16 kHz of a harmonic tone with vibrato and a crescendo."""
     time = np.arange(3 * 16000) / 16000
     phase = 2 * np.pi * (220 * time + 3 * np.sin(2 * np.pi * 5 * time) / 5)
     return (0.05 + 0.1 * time) * sum(np.sin(k * phase) / k for k in range(1, 9))
@@ -40,23 +40,30 @@ def test_yamnet_agrees_with_an_independent_run():
 
 @pytest.mark.parametrize("module", [musicnn, yamnet])
 @pytest.mark.parametrize("audio", [np.zeros(48000), np.zeros(1), np.full(48000, 1e4)])
-def test_silence_one_sample_and_absurd_levels_have_an_embedding(module, audio):
+def test_silence_one_sample_and_very_high_levels_have_a_finite_embedding(module, audio):
     vector = module.embedder(packages.folder(module.__name__.rsplit(".", 1)[1]))(audio)
     assert vector.shape == (module.DIMENSION,)
     assert np.isfinite(vector).all()
 
 
-def test_a_preview_keeps_pitch_and_level():
+def rendered_tone() -> np.ndarray:
+    """A sine of 1 kHz and amplitude 0.2, through the codec's transform and back; the middle two seconds at 16 kHz."""
     from eisbach.models.codec import MelPatchCodec
 
     codec = MelPatchCodec(8)
     tone = 0.2 * torch.sin(2 * torch.pi * 1000 * torch.arange(3 * 44100) / 44100)
-    made = preview.render(codec.log_mel(tone.expand(1, 2, -1))[0], codec.filters, 44100, 16000)
-    middle = made[8000:40000]
-    spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
-    assert np.argmax(spectrum) / len(middle) * 16000 == pytest.approx(1000, abs=30)
-    assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.2 / np.sqrt(2), rel=0.3)
-    assert np.array_equal(made, preview.render(codec.log_mel(tone.expand(1, 2, -1))[0], codec.filters, 44100, 16000))
+    return preview.render(codec.log_mel(tone.expand(1, 2, -1))[0], codec.filters, 44100, 16000)[8000:40000]
+
+
+def test_rendering_keeps_pitch_and_level():
+    audio = rendered_tone()
+    spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio))))
+    assert np.argmax(spectrum) / len(audio) * 16000 == pytest.approx(1000, abs=30)
+    assert np.sqrt(np.mean(audio**2)) == pytest.approx(0.2 / np.sqrt(2), rel=0.3)
+
+
+def test_rendering_is_deterministic():
+    assert np.array_equal(rendered_tone(), rendered_tone())
 
 
 @pytest.mark.parametrize("frames", [4, 40, 432])
@@ -74,7 +81,7 @@ def test_griffin_lim_is_torchaudio_s(frames):
     assert made == pytest.approx(wanted, abs=1e-3 * float(np.abs(wanted).max()))
 
 
-def test_an_unreachable_index_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
+def test_an_unreachable_index_gives_an_error_with_the_cure_and_leaves_no_files(tmp_path, monkeypatch):
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -84,16 +91,19 @@ def test_an_unreachable_index_is_one_sentence_and_leaves_nothing(tmp_path, monke
 
 
 @pytest.mark.parametrize("content", [b"", b"not a table" * 10])
-def test_what_is_no_checkpoint_is_named(tmp_path, content):
+def test_a_file_that_is_not_a_checkpoint_is_named(tmp_path, content):
     (tmp_path / ".index").write_bytes(content)
     (tmp_path / ".data-00000-of-00001").write_bytes(b"")
-    with pytest.raises(UserError, match="no TensorFlow checkpoint"):
+    with pytest.raises(UserError, match="index is not the index of a TensorFlow checkpoint"):
         tensor_bundle.read(tmp_path)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         tensor_bundle.read(tmp_path / "elsewhere")
 
 
-def test_a_compressed_index_is_refused(tmp_path):
+def test_a_compressed_index_is_not_supported(tmp_path):
     table = b"\0" * 8 + b"\1" + b"\0" * 4
     footer = bytes([0, 0, 0, 8]).ljust(40, b"\0") + struct.pack("<Q", tensor_bundle.MAGIC)
     (tmp_path / ".index").write_bytes(table + footer)
@@ -102,8 +112,11 @@ def test_a_compressed_index_is_refused(tmp_path):
         tensor_bundle.read(tmp_path)
 
 
-def test_a_folder_without_a_model_is_named(tmp_path):
+def test_a_folder_without_yamnet_names_the_command_that_fetches_it(tmp_path):
     with pytest.raises(UserError, match="make embedders"):
         yamnet.Yamnet(tmp_path)
+
+
+def test_a_folder_without_clap_is_named(tmp_path):
     with pytest.raises(UserError, match="holds no CLAP model"):
         clap.Clap(tmp_path)

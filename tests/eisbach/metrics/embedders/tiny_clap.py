@@ -1,4 +1,4 @@
-"""A CLAP checkpoint of LAION's layout, a thousandth of its size, with random weights."""
+"""A CLAP checkpoint in LAION's layout, a thousandth of its size, with random weights."""
 
 import json
 from pathlib import Path
@@ -10,12 +10,12 @@ DIMENSION = 16
 
 
 def save(folder: Path) -> None:
-    """What `save_pretrained` writes of a model and its processor: configuration, safetensors, tokenizer."""
+    """Write the model and its processor into `folder` with `save_pretrained`."""
     from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor, RobertaTokenizer
 
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    letters = [*LETTERS, "\u0120"]  # bytes as GPT-2's vocabulary has them, a space among them
-    vocabulary = {token: place for place, token in enumerate(special + letters)}
+    letters = [*LETTERS, "\u0120"]  # the characters of GPT-2's vocabulary, whose space is U+0120
+    vocabulary = {token: index for index, token in enumerate(special + letters)}
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     tokenizer = RobertaTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=60)
