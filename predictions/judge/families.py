@@ -53,9 +53,7 @@ def decide(contrasts: Iterable[tuple[Statistical, Contrast]]) -> dict[str, Decis
 def _corrected(evidence: Sequence[Evidence]) -> list[tuple[float, float | None, int]]:
     """Corrected p and p_against of every member of a family, and the family's size."""
     tests = np.array([one.counted for one in evidence], dtype=float).reshape(-1, 2)  # None becomes NaN: no such test
-    return [
-        (float(p), finite(against), len(evidence)) for p, against in zip(*statistics.holm(*tests.T), strict=True)
-    ]
+    return [(float(p), finite(against), len(evidence)) for p, against in zip(*statistics.holm(*tests.T), strict=True)]
 
 
 def _controls(members: Sequence[tuple[Statistical, Contrast]]) -> list[tuple[Control, ...]]:

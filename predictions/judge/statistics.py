@@ -95,7 +95,7 @@ def _rank(alpha: float, n: int) -> int:
 
 
 def bca_interval(values: np.ndarray, seed: int, alpha: float = ALPHA, resamples: int = 9999) -> tuple:
-    """Ends of scipy's BCa bootstrap interval of the mean (Efron 1987), `[...]` each; both are the mean of equal values."""
+    """Ends of scipy's BCa bootstrap interval of the mean (Efron 1987), `[...]` each; the mean of equal values."""
     values = np.asarray(values, np.float64)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
@@ -148,7 +148,7 @@ def holm(p: np.ndarray, against: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def smallest_effect(baseline: np.ndarray, oracle: np.ndarray) -> np.ndarray:
-    """Smallest effect of interest, `[...]`: the larger of half the baseline's deviation and a quarter of |oracle effect|.
+    """Smallest effect of interest, `[...]`: the larger of half the baseline's deviation and |oracle effect| / 4.
 
     `baseline` `[..., n]`: its values; `oracle` `[..., n]`: the oracle's differences from them.
     """
@@ -157,7 +157,7 @@ def smallest_effect(baseline: np.ndarray, oracle: np.ndarray) -> np.ndarray:
 
 @lru_cache
 def _repeats(n: int) -> np.ndarray:
-    """Lower bounds of experiments with mean 0, divided by the standard deviation of independent ones: `[repeats, ranks]`.
+    """Lower bounds of experiments with mean 0, divided by the deviation of independent ones: `[repeats, ranks]`.
 
     Column k is the bound whose rank among the typical values is k + 1, up to that of a two-sided 5 %, so one simulation
     serves every level. The values are differences of two log-normal arms: symmetric, with tails so heavy that the
@@ -211,21 +211,3 @@ def isotonic_p(values: np.ndarray, seed: int, draws: int = 4999) -> float:
     observed = explained(centred)
     reached = sum(explained(rng.permuted(centred, axis=1)) >= observed * (1 - 1e-12) for _ in range(draws))
     return (1 + reached) / (1 + draws)
-
-
-def stratified_rank_correlation(x: np.ndarray, y: np.ndarray, strata: np.ndarray) -> float:
-    """Spearman's correlation of x and y, `[N]`, within strata `[N]`: ranks within each, scaled to [-1, 1], then pooled.
-
-    Differences between the strata, such as the classes' mean losses, do not contribute. NaN where nothing varies.
-    """
-
-    def ranks(values: np.ndarray) -> np.ndarray:
-        scaled = np.empty(len(values))
-        for stratum in np.unique(strata):
-            inside = strata == stratum
-            scaled[inside] = (2 * stats.rankdata(values[inside]) - inside.sum() - 1) / max(1, inside.sum() - 1)
-        return scaled
-
-    first, second = ranks(np.asarray(x)), ranks(np.asarray(y))
-    size = np.sqrt(np.square(first).sum() * np.square(second).sum())
-    return float(first @ second / size) if size > 0 else float("nan")

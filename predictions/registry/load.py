@@ -119,5 +119,3 @@ def _part_faults(registry: Registry, whole: Conjunction) -> Iterator[str]:
             runs = registry.regimes[regime].runs
             if missing := sorted({*(whole.runs or runs)} - {*(part.runs or runs)}):
                 yield f"the part '{name}' is not judged in {missing[0]} runs of '{regime}'"
-
-

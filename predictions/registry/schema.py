@@ -209,15 +209,7 @@ class Noninferiority(Directed):
 
 
 AnyHypothesis: TypeAlias = Annotated[
-    Difference
-    | Interaction
-    | Trend
-    | Bound
-    | Equivalence
-    | Noninferiority
-    | Exact
-    | Universal
-    | Conjunction,
+    Difference | Interaction | Trend | Bound | Equivalence | Noninferiority | Exact | Universal | Conjunction,
     Field(discriminator="kind"),
 ]
 

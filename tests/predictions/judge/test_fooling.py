@@ -1,4 +1,4 @@
-"""Attempts to fool the judge: data that say nothing must not give a verdict, and borderline data must not cross over."""
+"""Attempts to fool the judge: data that say nothing must give no verdict, and borderline data must not cross over."""
 
 import numpy as np
 import pandas as pd

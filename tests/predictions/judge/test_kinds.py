@@ -125,7 +125,10 @@ def test_a_counterexample_refutes_and_its_absence_proves_nothing(page, load_page
 
 @pytest.mark.parametrize(
     ("searched", "reason"),
-    [({}, "no search for a counterexample has run here"), ({("s", "real"): {"found": False, "reason": "no census"}}, "no census")],
+    [
+        ({}, "no search for a counterexample has run here"),
+        ({("s", "real"): {"found": False, "reason": "no census"}}, "no census"),
+    ],
 )
 def test_without_a_search_a_universal_statement_is_not_tested(page, load_page, searched, reason):
     (verdict,) = judge(universal(page, load_page), planted(), CLEAN, searched).verdicts["claim/always"]

@@ -53,7 +53,7 @@ def test_a_column_of_another_type_is_named(tmp_path, table):
 
 def test_a_duplicate_row_is_named_with_both_tables(tmp_path, table):
     first, second = written(table, tmp_path / "a.parquet"), written(table.iloc[[3]], tmp_path / "b.parquet")
-    with pytest.raises(UserError, match=r"duplicate row in .*a\.parquet and .*b\.parquet: .*barrier.*seed 3, metric risk"):
+    with pytest.raises(UserError, match=r"duplicate row in .*a\.parquet and .*b\.parquet: .*barrier.*seed 3, metric"):
         outcomes.read([first, second])
 
 
