@@ -11,7 +11,7 @@ PATH = Path(metrics.__file__).with_name("validity.json")
 def invalid(path: Path = PATH) -> dict[str, str]:
     """Invalid metric -> why, from the file that `eisbach.metrics.validity` describes; empty if there is none."""
     measured = json.loads(path.read_text()) if path.is_file() else {}
-    return {name: facts["reason"] for name, facts in measured.items() if not facts["fit"]}
+    return {name: facts["reason"] for name, facts in measured.items() if not facts["valid"]}
 
 
 def base_metric(metric: str) -> str:

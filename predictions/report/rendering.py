@@ -18,6 +18,7 @@ from predictions.registry.schema import (
     subtracted,
 )
 from predictions.report import theme
+from predictions.report.claims import order
 from predictions.report.intervals import interval
 from predictions.report.text import markdown, number, short, visible
 
@@ -51,6 +52,7 @@ def environment() -> Environment:
         "plan": plan,
         "invalid": invalid,
         "subtracted": subtracted,
+        "skipped": skipped,
     }
     return made
 
@@ -107,6 +109,11 @@ def plan(registered: AnyHypothesis) -> list[str]:
     return [phrase for phrase in phrases if phrase]
 
 
+def skipped(registered: AnyHypothesis) -> list[tuple[str, str]]:
+    """The regimes that the hypothesis leaves out, with the reasons, in the order of the pages."""
+    return sorted(registered.skip.items(), key=lambda item: order(item[0]))
+
+
 def metrics(registered: AnyHypothesis) -> list[str]:
     """The names that a hypothesis gives its metric on any regime, each once."""
     if not isinstance(registered, Measured):
@@ -118,7 +125,7 @@ def metrics(registered: AnyHypothesis) -> list[str]:
 def invalid(registered: AnyHypothesis, measured: dict[str, dict]) -> str | None:
     """Why the metric is invalid on music, None if it is valid; `measured` is `eisbach.metrics.validity.load()`."""
     judged = [measured[base] for base in map(base_metric, metrics(registered)) if base in measured]
-    return next((one["reason"] for one in judged if not one["fit"]), None)
+    return next((one["reason"] for one in judged if not one["valid"]), None)
 
 
 def glyph(registered: AnyHypothesis, verdict: Verdict) -> str:

@@ -187,11 +187,11 @@ def _differences(params: Params, inputs: Inputs) -> tuple[list[dict], str]:
         return [], reference
     means = summary.seed_means(inputs.tables["losses"], inputs.tables["samples"])
     rows = summary.paired_differences(means, reference).to_dict("records")
-    fit = validity.load()
+    measured = validity.load()
     for row in rows:
         row["name"] = metric_name(row["metric"])
-        judged = fit.get(row["metric"], {"fit": None, "reason": ""})
-        row["fit"], row["why"] = judged["fit"], judged["reason"]
+        judged = measured.get(row["metric"], {"valid": None, "reason": ""})
+        row["valid"], row["why"] = judged["valid"], judged["reason"]
         words = f"{row['arm']}: difference {row['difference']:+.3g}"
         row["picture"] = interval(row["difference"], row["low"], row["high"], css="inconclusive", alt=words)
     return rows, reference

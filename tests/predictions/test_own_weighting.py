@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def block(language):
 
 
 def test_a_weighting_of_one_s_own_is_judged_like_the_barrier(tmp_path, monkeypatch, capsys):
+    shutil.copyfile("params.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weighting, "_registry", dict(weighting._registry))  # gone again after the test
     monkeypatch.setattr(exhibits, "collect", lambda *places: {})  # searches have tests of their own

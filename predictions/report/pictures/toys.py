@@ -11,7 +11,7 @@ from predictions.report.theme import CLASSES, INK, arm_colours, metric_name
 
 LAM = 0.5  # the paper's
 CURVES = ("baseline", "barrier", "timestep", "oracle")
-SWEPT = ("excess_risk", "vendi_gaussian")
+SWEPT = ("excess_risk", "vendi_gaussian")  # the metrics that are drawn against lambda
 RUNS = {"short": ("--", "o"), "converged": ("-", "s")}
 
 

@@ -8,7 +8,7 @@ from predictions.judge import validity
 
 def test_invalid_metrics_come_with_their_reason(tmp_path):
     path = tmp_path / "validity.json"
-    path.write_text('{"a": {"fit": true, "reason": "good"}, "b": {"fit": false, "reason": "separates nothing"}}')
+    path.write_text('{"a": {"valid": true, "reason": "good"}, "b": {"valid": false, "reason": "separates nothing"}}')
     assert validity.invalid(path) == {"b": "separates nothing"}
 
 
