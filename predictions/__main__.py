@@ -1,5 +1,5 @@
-"""`python -m predictions`: the stage `verify`. Tables of outcomes and the registry in, `results/verdicts.json` out,
-and the counterexamples as files beside it, in `counterexamples/`.
+"""`python -m predictions`: the stage `verify`. Reads the registry and tables of outcomes; writes results/verdicts.json,
+and the counterexamples as files in results/counterexamples/.
 
 `python -m predictions TABLE... --registry FILE --out FILE` judges other tables by another registry.
 """
@@ -8,38 +8,50 @@ import argparse
 from pathlib import Path
 
 from eisbach.pipeline.command import run
+from eisbach.pipeline.paths import METRICS
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m predictions", description="Judge tables of outcomes by the registered hypotheses."
+    )
+    parser.add_argument("tables", nargs="*", type=Path, help="parquet files; by default the pipeline's own")
+    parser.add_argument("--registry", type=Path, help="a YAML file; by default predictions/registry/registry.yaml")
+    parser.add_argument("--out", type=Path, default=METRICS / "verdicts.json", help="by default %(default)s")
+    arguments = parser.parse_args()
+
     from rich.console import Console
 
     from eisbach.pipeline import params, paths, tables
     from predictions.counterexamples import archive
-    from predictions.judge import judge as verdict
-    from predictions.judge import outcomes, summary
+    from predictions.git import git
+    from predictions.judge import document, outcomes, validity
+    from predictions.judge.judge import Checkout, judge
+    from predictions.judge.verdict import RegistryFile, Tree
     from predictions.registry import load as registry
+    from predictions.registry import seal
 
-    parser = argparse.ArgumentParser(prog="python -m predictions", description="Judge tables of outcomes.")
-    parser.add_argument("tables", nargs="*", type=Path, help="parquet files; without any, those of the pipeline")
-    parser.add_argument("--registry", type=Path, default=registry.REGISTRY)
-    parser.add_argument("--out", type=Path, default=paths.METRICS / "verdicts.json")
-    arguments = parser.parse_args()
-
-    plan = registry.load(arguments.registry)
-    if arguments.registry.resolve() == registry.REGISTRY.resolve():  # another was never sealed and confirms nothing
-        registry.check_seal(plan)
+    path = arguments.registry or registry.REGISTRY
+    plan = registry.load(path)
+    if path.resolve() == registry.REGISTRY.resolve():  # no other registry was sealed, and none confirms anything
+        seal.check_seal(plan)
     table, sources = outcomes.read(arguments.tables or outcomes.of_pipeline(params.load().seeds))
-    tree = verdict.Tree(registry.clean(), registry.committed(arguments.registry), registry.sealed(plan))
-    revision = registry.git("rev-parse", "HEAD")
+    checkout = Checkout(seal.clean(), seal.committed(path), seal.sealed(plan))
+    revision = git("rev-parse", "HEAD")
     counterexamples = archive.collect(arguments.out.parent, paths.CENSUS, paths.CLIPS)
-    verdicts, gates = verdict.judge(plan, table, tree, counterexamples, outcomes.unfit())
-    tables.write_metrics(
-        arguments.out, summary.document(plan, verdicts, gates, tree, revision and revision.strip(), sources)
+    judgement = judge(plan, table, checkout, counterexamples, validity.invalid())
+    written = document.document(
+        plan,
+        judgement,
+        RegistryFile(sha256=seal.digest(plan), committed=checkout.registry_committed),
+        Tree(revision=revision and revision.strip(), clean=checkout.clean),
+        sources,
     )
+    tables.write_metrics(arguments.out, document.plain(written))
     console = Console(width=110)
-    console.print(summary.terminal(plan, verdicts))
-    if strangers := sorted(name for name in table["regime"].unique() if plan.pattern(name) is None):
-        console.print(f"not judged, for the registry has no such regime: {', '.join(strangers)}")
+    console.print(document.terminal(plan, judgement))
+    if unknown := sorted(name for name in table["regime"].unique() if plan.pattern(name) is None):
+        console.print(f"not judged, because the registry has no such regime: {', '.join(unknown)}")
     console.print(f"{len(sources)} tables; every verdict with its sentence: {arguments.out}")
 
 

@@ -1,4 +1,6 @@
-"""`python -m predictions.register`: the stage `register`, before anything trains. Seals what will be judged."""
+"""`python -m predictions.register`: the stage `register`, which seals the registry before confirmatory seeds train."""
+
+import argparse
 
 from eisbach.pipeline.command import run
 
@@ -6,9 +8,11 @@ from eisbach.pipeline.command import run
 def main() -> None:
     from eisbach.pipeline.params import load
     from predictions.registry import load as registry
+    from predictions.registry import seal
 
+    argparse.ArgumentParser(prog="python -m predictions.register", description=__doc__).parse_args()
     params = load()
-    registry.seal(registry.load(), [*params.seeds, *params.toys.seeds])
+    seal.seal(registry.load(), [*params.seeds, *params.toys.seeds])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.calibration`: judge the judge. Writes `benchmarks/calibration/results.json`.
+"""`python -m benchmarks.calibration`: measure how often the judge errs on simulated experiments whose truth is known.
 
-`--repeats N` simulates fewer experiments a cell. What has as many experiments as asked for is kept, so that an
-interrupted run goes on where it stopped. At the end docs/calibration.md is written from the results.
+Writes `benchmarks/calibration/results.json` after every cell, so that an interrupted run continues where it stopped,
+and at the end docs/calibration.md. A cell that has as many experiments as asked for is not simulated again.
 """
 
 import argparse
@@ -17,16 +17,18 @@ PAGE = Path("docs/calibration.md")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.calibration", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=2000, help="experiments per cell of the statistics")
+    parser.add_argument("--labels", type=int, default=200, help="experiments per planted effect and shape")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="results to continue and to write")
+    arguments = parser.parse_args()
+
     from benchmarks.calibration import cells, labels, page, plant
     from eisbach.files import replacing
     from eisbach.pipeline.progress import track
     from eisbach.pipeline.tables import write_metrics
-
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description="Judge the judge.")
-    parser.add_argument("--repeats", type=int, default=2000)
-    parser.add_argument("--labels", type=int, default=200, help="experiments through the whole engine, for each plant")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    arguments = parser.parse_args()
 
     done = {"cells": {}, "power": {}, "labels": {}}
     if arguments.out.is_file():

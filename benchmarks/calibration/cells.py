@@ -1,4 +1,4 @@
-"""How often the statistics are wrong where the truth is known; a cell: number of seeds, shape, correlation."""
+"""How often the statistics err where the truth is known. A cell is (number of seeds, shape, correlation)."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ SEEDS = (9, 16, 24)
 CORRELATIONS = (0.9, 0.0, 0.99)
 FAMILY = 4  # hypotheses that are judged together
 MARGIN = 0.5  # baseline-seed standard deviations
-CHUNK = 20  # experiments at once: 24 seeds have 65,535 subsets each, and memory that stays in use is quicker
+CHUNK = 20  # experiments at once: 24 seeds have 65,535 subsets each, and small arrays stay in the cache
 
 
 def differences(effect: float, cell: tuple, repeats: int, purpose: str) -> np.ndarray:
@@ -23,7 +23,7 @@ def differences(effect: float, cell: tuple, repeats: int, purpose: str) -> np.nd
 
 
 def chunked(function, *arrays: np.ndarray) -> np.ndarray:
-    """`function` over slices of the arrays' first axis; its results put together along their last."""
+    """Apply `function` to slices of the arrays' first axis and concatenate its results along their last axis."""
     count = -(-len(arrays[0]) // CHUNK)
     slices = zip(*(np.array_split(array, count) for array in arrays), strict=True)
     return np.concatenate([function(*part) for part in slices], axis=-1)
@@ -32,10 +32,10 @@ def chunked(function, *arrays: np.ndarray) -> np.ndarray:
 def cell_rates(cell: tuple, repeats: int) -> dict[str, float]:
     """Shares of `repeats` experiments.
 
-    - `false_effect`: any of a family of nil effects has a Holm-corrected p below 0.05
-    - `false_equivalence`: any of a family whose effects equal the margin is found equivalent to nothing
-    - `false_either`: any of both, in a family of which half is nil and half equals the margin
-    - `covered`, `covered_bca`: the 95 % interval of a difference holds its true mean
+    - `false_effect`: any of a family of zero effects has a Holm-corrected p below 0.05
+    - `false_equivalence`: any of a family of effects as large as the margin is called equivalent to zero
+    - `false_either`: either error, in a family of which half is zero and half as large as the margin
+    - `covered`, `covered_bca`: the 95 % interval of a difference contains its true mean
     - `covered_alone`: the same for one arm's mean, whose values are as skewed as the arm
     """
     half = FAMILY // 2
@@ -73,10 +73,10 @@ def coverage(cell: tuple, repeats: int) -> dict[str, float]:
 
 
 def power(cell: tuple, repeats: int) -> dict[str, float]:
-    """Share of second experiments labelled supported at the effect that the first one reported as detectable.
+    """Share of second experiments labelled supported whose true effect is what the first one reported as detectable.
 
     `power`: in a family of `FAMILY` whose margin is `MARGIN`; `power_single`: without margin and family. A center is
-    rejected where it lies outside the interval, and an interval moves with the effect: one simulation serves both.
+    rejected if it lies outside the interval, and the interval shifts with the effect, so one simulation serves both.
     """
     n, _, correlation = cell
     deviation = differences(0.0, cell, repeats, "first").std(axis=-1, ddof=1)
@@ -86,7 +86,7 @@ def power(cell: tuple, repeats: int) -> dict[str, float]:
         for level in (statistics.ALPHA / 2, statistics.ALPHA / 2 / FAMILY)
     )
     found = {}
-    margin = MARGIN * np.sqrt(2 * (1 - correlation))  # in deviations of the difference: it matters in every cell
+    margin = MARGIN * np.sqrt(2 * (1 - correlation))  # in deviations of the difference, so that every cell has one
     for name, beyond, tests, bound in (("power", margin, FAMILY, tighter), ("power_single", 0.0, 1, low)):
         reported = chunked(partial(statistics.detectable_effect, n, margin=beyond, tests=tests), deviation)
         found[name] = ((reported + bound > 0) & (reported + low > beyond)).mean()

@@ -1,22 +1,30 @@
-"""docs/calibration.md from the results: the tables, and what they allow to be said."""
+"""docs/calibration.md, rendered from the results."""
 
 import itertools
 import math
 
-HEAD = """# The judge, judged
+HEAD = """# Calibration of the judge
 
-Written by `python -m benchmarks.calibration`; do not edit. Numbers are shares of simulated experiments whose truth is
-planted (`benchmarks/calibration/plant.py`): arms with a part in common and a part of their own, normal, heavy-tailed
-(Student's t, 3 degrees of freedom) or skewed (log-normal). In a difference the common part drops out, so the
-correlation matters only to what is measured in units of a single arm: the margin.
+How often the judge errs: look up the error rates, the coverage of its intervals and the power at its minimum
+detectable effect for your number of seeds. Written by `python -m benchmarks.calibration`; do not edit.
+
+Numbers are shares of simulated experiments whose truth is planted (`benchmarks/calibration/plant.py`). Arms are the sum
+of a shared and an individual part, both normal, heavy-tailed (Student's t, 3 degrees of freedom) or skewed
+(log-normal). A difference cancels the shared part, so the correlation matters only for the margin, which is in units of
+one arm.
 
 ## The statistics
 
-A family has four hypotheses, the margin is half a standard deviation of an arm. Should be at most 0.05: `effect`, any
-of four nil effects significant; `equivalence`, any of four effects as large as the margin called equivalent;
-`either`, any false word where half of the family is one and half the other. Should be 0.95: `covers`, the interval of
-a difference. Beside it `BCa`, which is not used, and `alone`, the interval of one arm's own mean, which for skewed
-arms no sign flip can bring to its level.
+A family has four hypotheses; the margin is half a standard deviation of an arm.
+
+| column | share of experiments in which | should be |
+| --- | --- | --- |
+| `effect` | any of four zero effects is significant | at most 0.05 |
+| `equivalence` | any of four effects as large as the margin is called equivalent | at most 0.05 |
+| `either` | any decision is wrong, where two effects are zero and two as large as the margin | at most 0.05 |
+| `covers` | the 95 % interval of a difference contains its true mean | 0.95 |
+| `BCa` | the same for the BCa bootstrap, which the judge does not use | 0.95 |
+| `alone` | the interval of one arm's own mean contains it; sign flips cannot achieve this for skewed arms | 0.95 |
 
 | seeds | shape | correlation | effect | equivalence | either | covers | BCa | alone | experiments |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -27,12 +35,13 @@ Monte Carlo error: two standard errors of 2,000 experiments are {rate} at 0.05 a
 
 ## The minimum detectable effect
 
-A second experiment, whose true effect is the minimum detectable effect that the first one reported, should be
-supported in 0.8 of the cases: `power`, within its margin and family; `single`, without both. The effect is simulated
-from differences of log-normal arms, which ask for more than the other shapes do: a few seeds cannot show how heavy the
-tails are that they come from. So it is right for `skewed`, and cautious for the others. Simulated from
-normal values, as it was at first, it promised too much: 0.76 to 0.79 under heavy tails, 0.72 to 0.76 under skew.
-`contaminated` (normal, one value in ten with five times the deviation) took no part in choosing that law.
+If the true effect is the minimum detectable effect that a first experiment reported, a second experiment should be
+supported in 0.8 of the cases: `power`, with a margin and in a family; `single`, without either. The judge simulates
+this effect from differences of log-normal arms, the shape that requires the largest effect, because a few seeds cannot
+show how heavy the tails of their distribution are. So the power is right for `skewed` and larger for the others.
+Simulated from normal values, as in the first version, the effect was too small: the power at it was 0.76 to 0.79 under
+heavy tails, 0.72 to 0.76 under skew. `contaminated` (normal, one value in ten with five times the deviation) was not
+used to choose the shape.
 
 | seeds | shape | correlation | power | single | experiments |
 | --- | --- | --- | --- | --- | --- |
@@ -40,8 +49,8 @@ normal values, as it was at first, it promised too much: 0.76 to 0.79 under heav
 LABELS = """
 ## The labels
 
-The whole engine, gate included, on 24 seeds, correlation 0.95, an oracle of -1.6 standard deviations: how often the
-pair of labels, effect and mechanism, is the right one.
+The whole judge, gate included, on 24 seeds at correlation 0.95, with an oracle of -1.6 standard deviations: the share
+of experiments with the right pair of labels for effect and mechanism.
 
 | planted | right pair | {shapes} | experiments each |
 | --- | --- | {rules} | --- |
@@ -49,7 +58,7 @@ pair of labels, effect and mechanism, is the right one.
 
 
 def render(results: dict) -> str:
-    """The page of results as `__main__` keeps them; cells that are not there yet are left out."""
+    """The page for the results that `__main__` writes; missing cells are left out."""
     from benchmarks.calibration.cells import CORRELATIONS, SEEDS
     from benchmarks.calibration.labels import PLANTED
     from benchmarks.calibration.plant import SHAPES, UNSEEN

@@ -1,15 +1,19 @@
-"""Experiments whose truth is known: seeds of several arms, paired, with a planted effect in each arm."""
+"""Simulated experiments: several arms with the same seeds, and a planted effect in each arm."""
+
+import math
 
 import numpy as np
 import pandas as pd
 
+from eisbach.arms import parse
+
 SHAPES = ("normal", "heavy-tailed", "skewed")
-UNSEEN = "contaminated"  # by whoever chose the law behind the minimum detectable effect
+UNSEEN = "contaminated"  # not used to choose the distribution behind the minimum detectable effect
 
 
 def noise(shape: str, size: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Draws of mean 0 and variance 1: normal, Student's t with 3 degrees of freedom, log-normal, or, contaminated,
-    normal with one in ten of five times the deviation.
+    """Draws of mean 0 and variance 1, of shape `size`: normal, Student's t with 3 degrees of freedom, log-normal, or
+    contaminated (normal, one in ten with five times the deviation). Raises ValueError for another shape.
     """
     if shape == "normal":
         return rng.standard_normal(size)
@@ -19,13 +23,13 @@ def noise(shape: str, size: tuple[int, ...], rng: np.random.Generator) -> np.nda
         return (np.exp(rng.standard_normal(size)) - np.exp(0.5)) / np.sqrt((np.e - 1) * np.e)
     if shape == UNSEEN:
         return rng.standard_normal(size) * np.where(rng.random(size) < 0.1, 5, 1) / np.sqrt(3.4)
-    raise ValueError(f"unknown shape '{shape}'; known are {', '.join([*SHAPES, UNSEEN])}")
+    raise ValueError(f"unknown shape '{shape}'; choose one of {', '.join([*SHAPES, UNSEEN])}")
 
 
 def arms(
     effects: list[float], n: int, correlation: float, shape: str, repeats: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """`[repeats, arms, n]`: what the arms of a seed share and what is their own, variance 1, any two correlated so."""
+    """`[repeats, arms, n]` of variance 1: a part shared by a seed's arms plus an individual part, plus the effects."""
     shared = noise(shape, (repeats, 1, n), rng)
     own = noise(shape, (repeats, len(effects), n), rng)
     return np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own + np.array(effects)[:, None]
@@ -34,16 +38,16 @@ def arms(
 def table(
     values: dict[tuple[str, str], np.ndarray], regime: str, run: str = "short", adapter: str = "full"
 ) -> pd.DataFrame:
-    """Outcomes of one regime and run; `values`: (`name@lambda`, metric) -> `[n]`, of seeds 0 to n - 1."""
+    """A table of outcomes of one regime and run; `values`: (arm, metric) -> `[n]` for seeds 0 to n - 1."""
     parts = []
-    for (arm, metric), of_seeds in values.items():
-        name, _, lam = arm.partition("@")
+    for (text, metric), of_seeds in values.items():
+        arm = parse(text)
         parts.append(
             pd.DataFrame(
                 {
                     "regime": regime,
-                    "arm": name,
-                    "lam": float(lam or "nan"),
+                    "arm": arm.name,
+                    "lam": math.nan if arm.lam is None else arm.lam,
                     "adapter": adapter,
                     "optimizer": "adamw",
                     "run": run,

@@ -1,96 +1,55 @@
-"""The engine: the table of outcomes and the registry in, one verdict per hypothesis, regime and run out.
+"""The judge: the table of outcomes and the registry in, one verdict per hypothesis, regime and run out.
 
 Order of work for each regime and run: the gate; the evidence of every hypothesis; Holm's correction within each
-family; labels; parts that make a whole; mechanisms; sentences. A verdict looks at its own regime and run alone.
+family; labels and mechanisms; conjunctions; sentences. A verdict depends on its own regime and run alone.
 """
 
-import math
-from collections import defaultdict
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
 
-from predictions.judge import controls as assay
-from predictions.judge import evidence as judgement
-from predictions.judge import sentences, statistics
-from predictions.judge.evidence import ASSAY_FAILED, INCONCLUSIVE, NOT_TESTED, REFUTED, SUPPORTED, Evidence
-from predictions.judge.outcomes import Missing, check_seeds, known_as, paired, seed_values
-from predictions.registry.schema import Arm, Claim, Hypothesis, Registry, arm
-
-LABELLERS = {
-    "equivalence": judgement.equivalence_label,
-    "noninferiority": judgement.noninferiority_label,
-}
-NO_MECHANISM = "not claimed"
-
-
-@dataclass(frozen=True)
-class Control:
-    """How the arm compares with a control that carries another explanation of its effect."""
-
-    arm: str
-    label: str  # of "the arm's effect exceeds this control's"
-    reason: str
-    share: float | None = None  # of the arm's effect that the control has on its own
-    effect: float | None = None  # arm minus control
-    interval: tuple[float | None, float | None] | None = None
-    p: float | None = None
-    p_holm: float | None = None
-    p_equivalence_holm: float | None = None
-    differences: list[dict] = field(default_factory=list)  # {"seed", "value"}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One hypothesis on one regime and run. Numbers are in the metric's units; None where there is none to give."""
-
-    claim: str
-    hypothesis: str
-    kind: str
-    statement: str
-    regime: str
-    run: str  # "short", "converged"; "" where nothing was trained
-    effect_label: str
-    reason: str
-    mechanism_label: str = NO_MECHANISM
-    mechanism_reason: str = ""
-    sentence: str = ""
-    status: str = "exploratory"  # or "confirmatory"
-    status_reason: str = ""
-    metric: str = ""
-    arms: list[str] = field(default_factory=list)
-    against: list[str] = field(default_factory=list)
-    direction: str = ""
-    bound: float | None = None
-    n: int = 0
-    seeds: list[int] = field(default_factory=list)
-    effect: float | None = None
-    interval: tuple[float | None, float | None] | None = None  # 95 %, belongs to the test; None: unbounded
-    interval_bca: tuple[float | None, float | None] | None = None  # beside it, too narrow for few seeds
-    p: float | None = None
-    p_holm: float | None = None
-    p_against: float | None = None
-    p_against_holm: float | None = None
-    shape_p: float | None = None
-    family: str = ""
-    family_size: int = 0
-    least_p_holm: float | None = None  # what the smallest possible p becomes at Holm's first step
-    margin: float | None = None
-    margin_rule: str = ""
-    minimum_detectable_effect: float | None = None
-    differences: list[dict] = field(default_factory=list)  # {"seed", "value"}: what the effect is the mean of
-    controls: list[Control] = field(default_factory=list)
-    tables: list[str] = field(default_factory=list)
-    counterexample: dict | None = None
-    proof: str = ""
-    planned: bool = True  # False: the registry says why it makes no sense here
+from predictions.judge import controls, families, words
+from predictions.judge.contrast import Contrast, contrast
+from predictions.judge.outcomes import Missing, Outcomes, check_seeds, pivot
+from predictions.judge.sentences import sentence
+from predictions.judge.validity import base_metric
+from predictions.judge.verdict import (
+    ASSAY_FAILED,
+    INCONCLUSIVE,
+    NOT_TESTED,
+    REFUTED,
+    Estimate,
+    Gate,
+    Label,
+    Sample,
+    SearchResult,
+    Status,
+    Verdict,
+)
+from predictions.registry.schema import (
+    AnyHypothesis,
+    Conjunction,
+    Difference,
+    Equivalence,
+    Exact,
+    Hypothesis,
+    Interaction,
+    Measured,
+    Noninferiority,
+    Regime,
+    Registry,
+    Run,
+    Trend,
+    Universal,
+)
 
 
 @dataclass(frozen=True)
-class Tree:
-    """What the repository says about a run: all committed, the registry too, and this registry sealed beforehand?"""
+class Checkout:
+    """Whether a run can be confirmatory: everything committed, the registry too, and this registry sealed before it."""
 
     clean: bool
     registry_committed: bool
@@ -98,345 +57,201 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A hypothesis with its evidence, before Holm's correction."""
+class Judgement:
+    """Verdicts by hypothesis, in the registry's order, then by regime and run; and the gate of each regime and run."""
 
-    verdict: Verdict
-    evidence: Evidence
-    controls: dict[str, Evidence | str]  # evidence, or why there is none
+    verdicts: dict[str, tuple[Verdict, ...]]
+    gates: dict[str, dict[Run, Gate]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One regime and run, and the seeds' status; `pattern` is the one that the regime's name matches."""
+
+    pattern: str
+    plan: Regime
+    regime: str
+    run: Run
+    status: Status | None = None
+
+    def verdict(self, hypothesis: Hypothesis, label: Label, reason: str, **parts: object) -> Verdict:
+        metric = hypothesis.metric_on(self.pattern) if isinstance(hypothesis, Measured) else None
+        where = {"regime": self.regime, "run": self.run, "metric": metric}
+        return _verdict(label, reason, **where, **({"status": self.status} | parts))
+
+    def of_contrast(self, hypothesis: Measured, label: Label, reason: str, found: Contrast, **parts) -> Verdict:
+        return self.verdict(hypothesis, label, reason, sample=found.sample, margin=found.margin, **parts)
 
 
 def judge(
     registry: Registry,
     table: pd.DataFrame,
-    tree: Tree,
+    checkout: Checkout,
     counterexamples: dict[tuple[str, str], dict] | None = None,
-    unfit: dict[str, str] | None = None,
-) -> tuple[list[Verdict], dict[str, dict[str, dict]]]:
-    """All verdicts in the registry's order, and for each regime and run its gate.
+    invalid: dict[str, str] | None = None,
+) -> Judgement:
+    """Judge every hypothesis on every regime and run.
 
-    `counterexamples`: (search, regime) -> what `predictions.counterexamples.searches` found, with `found` and `tried`.
-    `unfit`: metric -> why it carries no verdict on regimes of sound.
-    Raises UserError when arms that are to be paired do not have the same seeds, or two seeds are copies of one.
+    `counterexamples`: (search, regime) -> the fields of `SearchResult`, or a `reason` why nothing was searched.
+    `invalid`: metric -> why it carries no verdict on regimes of sound.
+    Raises UserError when arms that are to be paired do not have the same seeds, or two seeds are the same run.
     """
-    verdicts, gates = [], {}
+    verdicts, gates = {hypothesis.id: [] for hypothesis in registry.hypotheses}, {}
     for pattern, plan in registry.regimes.items():
         present = sorted(name for name in table["regime"].unique() if fnmatchcase(name, pattern))
         for regime in present or [pattern]:
             rows = table[table["regime"] == regime]
             for run in plan.runs:
-                found, gate = _judge_run(registry, pattern, regime, run, rows[rows["run"] == run], tree, unfit or {})
-                verdicts += found
+                setting = Setting(pattern, plan, regime, run)
+                found, gate = _judge_run(registry, setting, rows[rows["run"] == run], checkout, invalid or {})
+                for name, verdict in found.items():
+                    verdicts[name].append(verdict)
                 if gate is not None:
-                    gates.setdefault(regime, {})[run] = asdict(gate)
-        verdicts += [
-            _universal(claim, hypothesis, pattern, (counterexamples or {}).get((hypothesis.search, pattern)), registry)
-            for claim, hypothesis in registry.hypotheses
-            if hypothesis.kind == "universal" and pattern in hypothesis.regimes
-        ]
-        verdicts += [
-            _verdict(claim, hypothesis, skipped, "", NOT_TESTED, reason, planned=False)
-            for claim, hypothesis in registry.hypotheses
-            for skipped, reason in hypothesis.skip.items()
-            if registry.pattern(skipped) == pattern
-        ]
-    order = {hypothesis.id: place for place, (_, hypothesis) in enumerate(registry.hypotheses)}
-    verdicts.sort(key=lambda verdict: order[verdict.hypothesis])
-    return [replace(verdict, sentence=sentences.sentence(verdict, registry)) for verdict in verdicts], gates
+                    gates.setdefault(regime, {})[run] = gate
+        for one in registry.hypotheses:
+            if isinstance(one, Universal) and pattern in one.regimes:
+                verdicts[one.id].append(_universal(pattern, (counterexamples or {}).get((one.search, pattern))))
+    written = {
+        one.id: tuple(replace(v, sentence=sentence(one, v, registry)) for v in verdicts[one.id])
+        for one in registry.hypotheses
+    }
+    return Judgement(written, gates)
+
+
+def _verdict(label: Label, reason: str, **parts: object) -> Verdict:
+    """A verdict whose sentence is written at the end, when all of its parts are known."""
+    return Verdict(label=label, reason=reason, sentence="", **parts)
 
 
 def _judge_run(
-    registry: Registry, pattern: str, regime: str, run: str, rows: pd.DataFrame, tree: Tree, unfit: dict[str, str]
-) -> tuple:
-    plan = registry.regimes[pattern]
-    planned = [
-        (claim, hypothesis)
-        for claim, hypothesis in registry.hypotheses
-        if (pattern in hypothesis.regimes and regime not in hypothesis.skip)
-        and (hypothesis.kind != "universal" and run in (hypothesis.runs or plan.runs))
-    ]
+    registry: Registry, setting: Setting, rows: pd.DataFrame, checkout: Checkout, invalid: dict[str, str]
+) -> tuple[dict[str, Verdict], Gate | None]:
+    """Verdicts by hypothesis, and the gate, None where the regime has none or there are no rows."""
+    plan = setting.plan
+    planned = [one for one in registry.hypotheses if _planned(one, setting)]
     if rows.empty:
-        reason = f"no table has outcomes of regime '{regime}', run '{run}'"
-        return [_verdict(claim, hypothesis, regime, run, NOT_TESTED, reason) for claim, hypothesis in planned], None
+        reason = f"no table has outcomes of regime '{setting.regime}', run '{setting.run}'"
+        return {one.id: setting.verdict(one, NOT_TESTED, reason) for one in planned}, None
     check_seeds(rows)
-    rows, status, status_reason = _seeds_that_count(registry, plan.seeds, rows, tree)
-    gate = assay.gate(_of(rows, "adamw", plan.adapter), plan.gate) if plan.gate else None
-    blind = _blind(rows, [hypothesis for _, hypothesis in planned], plan.adapter)
-    done, drafts = [], []
-    for claim, hypothesis in planned:
-        if hypothesis.kind == "all":
+    rows, status = _seeds_that_count(registry, plan.seeds, rows, checkout)
+    setting, table = replace(setting, status=status), pivot(rows, plan.adapter)
+    gate = controls.gate(table, plan.gate) if plan.gate else None
+    measured = [one for one in planned if isinstance(one, Measured)]
+    insensitive = _insensitive(table, measured, setting.pattern)
+    done, contrasts = {}, []
+    for one in measured:
+        base = base_metric(one.metric_on(setting.pattern))
+        if plan.sound and base in invalid:
+            done[one.id] = setting.verdict(one, NOT_TESTED, f"the metric is invalid: {invalid[base]}", status=None)
             continue
-        if plan.sound and known_as(hypothesis.metric) in unfit:
-            reason = f"the metric is unfit: {unfit[known_as(hypothesis.metric)]}"
-            done.append(_verdict(claim, hypothesis, regime, run, NOT_TESTED, reason))
-            continue
-        draft = _draft(claim, hypothesis, regime, run, rows, plan.adapter, blind.get(hypothesis.id, ""))
-        draft = replace(draft, verdict=replace(draft.verdict, status=status, status_reason=status_reason))
-        if isinstance(gate, assay.Gate) and not gate.passed and not hypothesis.ungated:
-            done.append(replace(draft.verdict, effect_label=ASSAY_FAILED, reason=gate.reason))
-        elif draft.verdict.effect_label:  # exact, or nothing to test
-            done.append(draft.verdict)
+        found = _gathered(one, setting, table, insensitive.get(one.id), gate)
+        if isinstance(found, Verdict):
+            done[one.id] = found
         else:
-            drafts.append(draft)
-    done += _labelled(drafts)
-    by_id = {verdict.hypothesis: verdict for verdict in done}
-    for claim, hypothesis in planned:
-        if hypothesis.kind == "all":
-            parts = [by_id[part] for part in hypothesis.parts if part in by_id]
-            label, reason = judgement.all_label([part.effect_label for part in parts])
-            whole = _verdict(claim, hypothesis, regime, run, label, f"{reason} ({', '.join(hypothesis.parts)})")
-            tables = sorted({table for part in parts for table in part.tables})
-            p = max((part.p_holm for part in parts if part.p_holm is not None), default=None)
-            facts = {"n": min(part.n for part in parts), "seeds": parts[0].seeds, "tables": tables, "p_holm": p}
-            done.append(replace(whole, status=status, status_reason=status_reason, **facts))
+            contrasts.append((one, found))
+    decisions = families.decide(contrasts)
+    for one, found in contrasts:
+        decision = decisions[one.id]
+        parts = {"estimate": decision.estimate, "test": decision.test, "mechanism": decision.mechanism}
+        done[one.id] = setting.of_contrast(one, decision.label, decision.reason, found, **parts)
+    for one in planned:
+        if isinstance(one, Conjunction):
+            done[one.id] = _conjunction(one, setting, [done[part] for part in one.parts])
     return done, gate
 
 
-def _seeds_that_count(registry: Registry, exploratory: int, rows: pd.DataFrame, tree: Tree) -> tuple:
-    """The rows whose seeds are judged, and whether that is a confirmation; confirmatory seeds are judged alone."""
+def _planned(hypothesis: AnyHypothesis, setting: Setting) -> bool:
+    """Whether numbers of this regime and run judge the hypothesis; a universal statement needs none."""
+    if isinstance(hypothesis, Universal):
+        return False
+    here = setting.pattern in hypothesis.regimes and setting.regime not in hypothesis.skip
+    return here and setting.run in (hypothesis.runs or setting.plan.runs)
+
+
+def _gathered(
+    hypothesis: Measured, setting: Setting, table: Outcomes, insensitive: str | None, gate: Gate | None
+) -> Contrast | Verdict:
+    """The evidence, or the verdict where it needs no test: nothing measured, a failed assay, an exact statement."""
+    try:
+        found = contrast(hypothesis, setting.pattern, table, insensitive)
+    except Missing as missing:
+        found, reason = None, str(missing)
+    if gate is not None and not gate.passed and not hypothesis.ungated:
+        if found is None:
+            return setting.verdict(hypothesis, ASSAY_FAILED, gate.reason)
+        return setting.of_contrast(hypothesis, ASSAY_FAILED, gate.reason, found)
+    if found is None:
+        return setting.verdict(hypothesis, NOT_TESTED, reason)
+    if isinstance(hypothesis, Exact):
+        values = np.array(found.sample.values)
+        label, reason = words.exact_label(values, hypothesis.bound, hypothesis.margin)
+        estimate = Estimate(effect=float(values.mean()))
+        return setting.of_contrast(hypothesis, label, reason, found, estimate=estimate)
+    return found
+
+
+def _seeds_that_count(
+    registry: Registry, exploratory: int, rows: pd.DataFrame, checkout: Checkout
+) -> tuple[pd.DataFrame, Status]:
+    """The rows whose seeds are judged, and their status. Confirmatory seeds, if all are there, are judged alone."""
     present, wanted = set(rows["seed"]), registry.confirmatory.seeds
-    if not set(wanted) <= present:
-        lost = len(set(wanted) - present)
-        reason = f"{lost} of the {len(wanted)} confirmatory seeds are missing; others were seen during development"
+    if lacking := set(wanted) - present:
+        reason = f"{len(lacking)} of the {len(wanted)} confirmatory seeds are missing; others were used in development"
         if not present & set(wanted) and present != set(range(exploratory)):
             reason += f"; of the exploratory seeds 0 to {exploratory - 1} there are {len(present)}"
-        return rows, "exploratory", reason
+        return rows, Status(label="exploratory", reason=reason)
     rows = rows[rows["seed"].isin(wanted)]
-    if not tree.registry_committed:
-        return rows, "exploratory", "the registry differs from the committed one"
-    if not tree.clean:
-        return rows, "exploratory", "the working tree has changes that are not committed"
-    if not tree.sealed:
-        return rows, "exploratory", "no seal was made before these seeds were run"
-    return rows, "confirmatory", f"registered and sealed before these {len(wanted)} seeds were run"
+    if not checkout.registry_committed:
+        return rows, Status(label="exploratory", reason="the registry differs from the committed one")
+    if not checkout.clean:
+        return rows, Status(label="exploratory", reason="the working tree has changes that are not committed")
+    if not checkout.sealed:
+        return rows, Status(label="exploratory", reason="the registry was not sealed before these seeds were run")
+    reason = f"registered and sealed before these {len(wanted)} seeds were run"
+    return rows, Status(label="confirmatory", reason=reason)
 
 
-def _of(rows: pd.DataFrame, optimizer: str, adapter: str) -> pd.DataFrame:
-    return rows[(rows["optimizer"] == optimizer) & (rows["adapter"] == adapter)]
+def _insensitive(table: Outcomes, hypotheses: Iterable[Measured], pattern: str) -> dict[str, str | None]:
+    """By id, why the absence of an effect says nothing, for the hypotheses that an absence may decide.
 
-
-def _verdict(claim: Claim, hypothesis: Hypothesis, regime: str, run: str, label: str, reason: str, **more) -> Verdict:
-    copied = ("kind", "statement", "metric", "arms", "against", "direction", "bound", "family", "proof")
-    return Verdict(
-        claim=claim.id,
-        hypothesis=hypothesis.id,
-        regime=regime,
-        run=run,
-        effect_label=label,
-        reason=reason,
-        **{name: getattr(hypothesis, name) for name in copied},
-        **more,
-    )
-
-
-def _universal(claim: Claim, hypothesis: Hypothesis, regime: str, searched: dict | None, registry: Registry) -> Verdict:
-    if searched is None:
-        return _verdict(claim, hypothesis, regime, "", NOT_TESTED, "no search for a counterexample has run here")
-    if searched.get("reason"):
-        return _verdict(claim, hypothesis, regime, "", NOT_TESTED, searched["reason"])
-    if searched["found"]:
-        label, reason = REFUTED, f"a counterexample: {searched['description']}"
-    else:
-        label, reason = INCONCLUSIVE, f"no counterexample among {searched['tried']} inputs, which proves nothing"
-    return _verdict(claim, hypothesis, regime, "", label, reason, counterexample=searched)
-
-
-def _draft(
-    claim: Claim, hypothesis: Hypothesis, regime: str, run: str, rows: pd.DataFrame, adapter: str, blind: str
-) -> Draft:
-    """Gather the evidence; a missing arm or metric, or a requirement that is not met, makes it "not tested"."""
-    empty = _verdict(claim, hypothesis, regime, run, "", "")
-    rows = rows[rows["optimizer"] == hypothesis.optimizer]
-    if rows.empty:
-        missing = f"the table has no rows of optimizer '{hypothesis.optimizer}'"
-        return Draft(replace(empty, effect_label=NOT_TESTED, reason=missing), None, {})
-    try:
-        wide = _wide(rows, hypothesis, adapter)
-        values = _contrast(wide, hypothesis)
-        facts = {
-            "n": len(wide),
-            "seeds": [int(seed) for seed in wide.index],
-            "differences": _by_seed(wide.index, values),
-            "tables": sorted(rows[rows["metric"] == hypothesis.metric]["table"].unique()),
-        }
-        if hypothesis.kind == "exact":
-            label, reason = judgement.exact_label(values, hypothesis.bound, hypothesis.margin)
-            facts |= {"effect": float(values.mean()), "margin": hypothesis.margin, "margin_rule": "rounding"}
-            return Draft(replace(empty, effect_label=label, reason=reason, **facts), None, {})
-        _check_requirements(rows, hypothesis, adapter)
-        margin, rule = _margin(rows, hypothesis, adapter)
-    except Missing as missing:
-        return Draft(replace(empty, effect_label=NOT_TESTED, reason=str(missing)), None, {})
-    evidence = replace(_evidence(hypothesis, wide, values, margin), blind=blind)
-    controls = {text: _against_control(rows, hypothesis, text, adapter, margin, blind) for text in hypothesis.controls}
-    verdict = replace(empty, margin=margin, margin_rule=rule, **facts)
-    return Draft(verdict, evidence, controls)
-
-
-def _column(text: str, adapter: str) -> Arm:
-    """The arm that a registry's text names, with the regime's adapter where it names none."""
-    named = arm(text)
-    return named if named.adapter else replace(named, adapter=adapter)
-
-
-def _wide(rows: pd.DataFrame, hypothesis: Hypothesis, adapter: str) -> pd.DataFrame:
-    """One column per term of the contrast: `arms`, and `against` with a minus sign before its name."""
-    metric, other = hypothesis.metric, hypothesis.against_metric or hypothesis.metric
-    of_arms = {text: seed_values(rows, _column(text, adapter), metric) for text in hypothesis.arms}
-    against = {f"-{text}": seed_values(rows, _column(text, adapter), other) for text in hypothesis.against}
-    wide = paired(of_arms | against)
-    if len(wide) < 2 and hypothesis.kind != "exact":
-        raise Missing("a single seed has no spread to judge an effect by")
-    return wide
-
-
-def _contrast(wide: pd.DataFrame, hypothesis: Hypothesis) -> np.ndarray:
-    """Mean over `arms` minus mean over `against`, `[n]`; twice that is the interaction of a 2x2."""
-    values = wide[hypothesis.arms].mean(axis=1)
-    if hypothesis.against:
-        values = values - wide[[f"-{text}" for text in hypothesis.against]].mean(axis=1)
-    return (2 * values if hypothesis.kind == "interaction" else values).to_numpy()
-
-
-def _margin(rows: pd.DataFrame, hypothesis: Hypothesis, adapter: str) -> tuple[float, str]:
-    if hypothesis.kind == "bound":
-        return 0.0, "the bound is itself the margin"
-    if hypothesis.margin is not None:
-        return hypothesis.margin, "registered number"
-    rows = rows[rows["adapter"] == adapter]
-    rule = "larger of half a baseline-seed standard deviation and a quarter of the oracle's effect"
-    return assay.smallest_effect(rows, hypothesis.metric), rule
-
-
-def _check_requirements(rows: pd.DataFrame, hypothesis: Hypothesis, adapter: str) -> None:
-    """Raise Missing unless all that are compared are shown to be what the statement presupposes."""
-    for metric, limit in hypothesis.requires.items():
-        for text in (*hypothesis.arms, *hypothesis.against):
-            values = seed_values(rows, _column(text, adapter), metric).to_numpy()
-            p = float(statistics.sign_flip_p(values, limit, "less"))
-            if not p < statistics.ALPHA:
-                found = f"mean {values.mean():.3g}, p = {p:.3g}"
-                raise Missing(f"{metric} of {text} is not shown to lie below {limit:g} ({found})")
-
-
-def _blind(rows: pd.DataFrame, hypotheses: list[Hypothesis], adapter: str) -> dict[str, str]:
-    """By id, why the absence of an effect would say nothing, for the hypotheses that it may decide.
-
-    An effect is refuted by its absence only where a number registered beforehand says what nothing is, or the oracle
-    is seen. An absence that is itself claimed needs the oracle in any case.
+    An absence refutes a claimed effect only where the margin is a registered number or the oracle's effect is detected.
+    A hypothesis that claims an absence needs the oracle in any case.
     """
     decided = [
         one
         for one in hypotheses
-        if one.kind in LABELLERS or (one.kind in ("difference", "interaction", "trend") and one.margin is None)
+        if isinstance(one, Equivalence | Noninferiority)
+        or (isinstance(one, Difference | Interaction | Trend) and one.margin is None)
     ]
     found = {}
     for optimizer in {one.optimizer for one in decided}:
         mine = [one for one in decided if one.optimizer == optimizer]
-        reasons = assay.blind(_of(rows, optimizer, adapter), [one.metric for one in mine])
-        found |= {one.id: reasons[one.metric] for one in mine}
+        reasons = controls.insensitive(table, [one.metric_on(pattern) for one in mine], optimizer)
+        found |= {one.id: reasons[one.metric_on(pattern)] for one in mine}
     return found
 
 
-def _sign(hypothesis: Hypothesis) -> int:
-    return -1 if hypothesis.direction == "lower" else 1
+def _conjunction(whole: Conjunction, setting: Setting, parts: Sequence[Verdict]) -> Verdict:
+    label, reason = words.conjunction_label([part.label for part in parts])
+    samples = [part.sample for part in parts]
+    sample = None
+    if None not in samples:
+        seeds = sorted(set.intersection(*(set(one.seeds) for one in samples)))
+        tables = sorted({path for one in samples for path in one.tables})
+        sample = Sample(seeds=tuple(seeds), tables=tuple(tables))
+    p = max((part.test.p_holm for part in parts if part.test), default=None)
+    reason = f"{reason} ({', '.join(whole.parts)})"
+    return setting.verdict(whole, label, reason, sample=sample, joint_p_holm=p)
 
 
-def _evidence(hypothesis: Hypothesis, wide: pd.DataFrame, values: np.ndarray, margin: float) -> Evidence:
-    if hypothesis.kind == "trend":
-        levels = np.array([arm(text).lam for text in hypothesis.arms])
-        return judgement.trend(levels, wide[hypothesis.arms].to_numpy(), margin, seed=0)
-    if hypothesis.kind == "equivalence":
-        return judgement.equivalence(values, margin)
-    if hypothesis.kind == "noninferiority":
-        return judgement.noninferiority(values, margin, _sign(hypothesis))
-    return judgement.effect(values, margin, hypothesis.bound or 0.0)
-
-
-def _against_control(
-    rows: pd.DataFrame, hypothesis: Hypothesis, text: str, adapter: str, margin: float, blind: str
-) -> tuple | str:
-    """The arm minus the control as (evidence, seeds, the control's share of the effect), or why there is none."""
-    try:
-        names = (*hypothesis.arms, *hypothesis.against, text)
-        wide = paired({name: seed_values(rows, _column(name, adapter), hypothesis.metric) for name in names})
-    except Missing as missing:
-        return str(missing)
-    reference = wide[hypothesis.against].mean(axis=1)
-    own, of_control = wide[hypothesis.arms].mean(axis=1) - reference, wide[text] - reference
-    share = float(of_control.mean() / own.mean()) if own.mean() else math.nan
-    return replace(judgement.effect((own - of_control).to_numpy(), margin), blind=blind), wide.index, share
-
-
-def _labelled(drafts: list[Draft]) -> list[Verdict]:
-    """Correct the p values within each family and decide."""
-    families = defaultdict(list)
-    for draft in drafts:
-        families[draft.verdict.family].append(draft)
-    verdicts = []
-    for members in families.values():
-        p, against = _corrected([draft.evidence for draft in members])
-        tests = [control for draft in members for control in draft.controls.values() if not isinstance(control, str)]
-        corrected = iter(zip(*_corrected([evidence for evidence, *_ in tests]), strict=True))
-        for draft, own_p, own_against in zip(members, p, against, strict=True):
-            controls = [
-                Control(text, NOT_TESTED, control)
-                if isinstance(control, str)
-                else _control(text, control, draft, *next(corrected))
-                for text, control in draft.controls.items()
-            ]
-            verdicts.append(_decided(draft, float(own_p), float(own_against), len(members), controls))
-    return verdicts
-
-
-def _corrected(evidence: list[Evidence]) -> tuple[np.ndarray, np.ndarray]:
-    return statistics.holm(*np.array([one.counted for one in evidence], dtype=float).reshape(-1, 2).T)
-
-
-def _control(text: str, control: tuple, draft: Draft, p: float, p_against: float) -> Control:
-    evidence, seeds, share = control
-    label, reason = judgement.effect_label(evidence, -1 if draft.verdict.direction == "lower" else 1, p, p_against)
-    numbers = {"p": evidence.p, "p_holm": float(p), "p_equivalence_holm": float(p_against)}
-    values = {"effect": evidence.effect, "interval": evidence.interval, "differences": _by_seed(seeds, evidence.values)}
-    return Control(text, label, reason, share, **numbers, **values)
-
-
-def _decided(draft: Draft, p: float, p_against: float, family_size: int, controls: list[Control]) -> Verdict:
-    verdict, evidence = draft.verdict, draft.evidence
-    sign = -1 if verdict.direction == "lower" else 1
-    label, reason = LABELLERS.get(verdict.kind, judgement.effect_label)(evidence, sign, p, p_against)
-    least = min(1.0, statistics.least_p(verdict.n) * family_size)
-    if label == INCONCLUSIVE and statistics.least_p(verdict.n) < statistics.ALPHA <= least:
-        reason += f"; {verdict.n} seeds can give no p below {least:.2g} after Holm's correction for {family_size} tests"
-    mechanism, why = NO_MECHANISM, ""
-    if controls and label == SUPPORTED:
-        mechanism, why = judgement.mechanism_label({control.arm: control.label for control in controls})
-    elif controls:
-        mechanism, why = NOT_TESTED, "no effect was established that a mechanism could explain"
-    spread = float(evidence.values.std(ddof=1)) if verdict.n > 1 else math.nan
-    claimed = verdict.kind not in LABELLERS
-    detectable = statistics.detectable_effect(verdict.n, spread, evidence.margin, family_size) if claimed else math.nan
-    bca = statistics.bca_interval(evidence.values, seed=0) if verdict.n > 2 else (math.nan, math.nan)
-    return replace(
-        verdict,
-        effect_label=label,
-        reason=reason,
-        mechanism_label=mechanism,
-        mechanism_reason=why,
-        effect=evidence.effect,
-        interval=evidence.interval,
-        interval_bca=(float(bca[0]), float(bca[1])),
-        p=evidence.p,
-        p_holm=p,
-        p_against=evidence.p_against,
-        p_against_holm=p_against,
-        shape_p=evidence.shape_p,
-        family_size=family_size,
-        least_p_holm=least,
-        minimum_detectable_effect=float(detectable),
-        controls=controls,
-    )
-
-
-def _by_seed(seeds, values: np.ndarray) -> list[dict]:
-    return [{"seed": int(seed), "value": float(value)} for seed, value in zip(seeds, values, strict=True)]
+def _universal(pattern: str, searched: dict | None) -> Verdict:
+    if searched is None:
+        return _verdict(NOT_TESTED, "no search for a counterexample has run here", regime=pattern)
+    if "reason" in searched:
+        return _verdict(NOT_TESTED, searched["reason"], regime=pattern)
+    result = SearchResult(**searched)
+    if result.found:
+        label, reason = REFUTED, f"a counterexample: {result.description}"
+    else:
+        label, reason = INCONCLUSIVE, f"no counterexample among {result.tried} inputs, which proves nothing"
+    return _verdict(label, reason, regime=pattern, counterexample=result)

@@ -1,15 +1,24 @@
-"""Sentences for the report, as careful as the numbers: what was found where, and where it was not looked for."""
+"""Verdicts as sentences for the report: where, the finding, the numbers, and what they do not establish."""
 
-from __future__ import annotations
-
-import math
-from typing import TYPE_CHECKING
-
-from predictions.judge.evidence import ASSAY_FAILED, INCONCLUSIVE, NOT_TESTED, REFUTED, SUPPORTED
-from predictions.registry.schema import Registry
-
-if TYPE_CHECKING:
-    from predictions.judge.judge import Verdict
+from predictions.judge.verdict import (
+    ASSAY_FAILED,
+    INCONCLUSIVE,
+    NOT_TESTED,
+    REFUTED,
+    SUPPORTED,
+    Comparison,
+    Verdict,
+)
+from predictions.registry.schema import (
+    AnyHypothesis,
+    Bound,
+    Equivalence,
+    Exact,
+    Measured,
+    Noninferiority,
+    Registry,
+    Universal,
+)
 
 OPENING = {
     SUPPORTED: "we found that {statement}",
@@ -18,21 +27,22 @@ OPENING = {
 }
 
 
-def sentence(verdict: Verdict, registry: Registry) -> str:
+def sentence(hypothesis: AnyHypothesis, verdict: Verdict, registry: Registry) -> str:
     """One verdict in words: regime, seeds, finding, numbers, and what it does not establish."""
-    title = _title(verdict, registry)
-    if verdict.effect_label == NOT_TESTED:
-        return f"On {title} it was not tested whether {verdict.statement}: {verdict.reason}."
-    if verdict.effect_label == ASSAY_FAILED:
-        return f"On {title} nothing can be said on whether {verdict.statement}: the assay failed, as {verdict.reason}."
+    title, statement = _title(verdict, registry), hypothesis.statement
+    if verdict.label == NOT_TESTED:
+        return f"On {title} it was not tested whether {statement}: {verdict.reason}."
+    if verdict.label == ASSAY_FAILED:
+        return f"On {title} nothing can be said on whether {statement}: the assay failed, as {verdict.reason}."
     blocks = "pairs of seeds" if "/between_seeds" in (verdict.metric or "") else "seeds"
-    seeds = f" with {verdict.n} {blocks}" if verdict.n else ""
+    seeds = f" with {len(verdict.sample.seeds)} {blocks}" if verdict.sample else ""
     run = f" ({verdict.run} runs)" if verdict.run else ""
-    opening = OPENING[verdict.effect_label].format(statement=verdict.statement)
-    parts = [f"On {title}{run}{seeds} {opening}: {verdict.reason}{_numbers(verdict)}."]
-    if verdict.mechanism_label in (SUPPORTED, REFUTED, INCONCLUSIVE):
-        parts.append(f"Mechanism {verdict.mechanism_label}: {verdict.mechanism_reason}{_shares(verdict)}.")
-    if verdict.kind == "universal":
+    opening = OPENING[verdict.label].format(statement=statement)
+    parts = [f"On {title}{run}{seeds} {opening}: {verdict.reason}{_numbers(hypothesis, verdict)}."]
+    mechanism = verdict.mechanism
+    if mechanism and mechanism.label in (SUPPORTED, REFUTED, INCONCLUSIVE):
+        parts.append(f"Mechanism {mechanism.label}: {mechanism.reason}{_shares(verdict)}.")
+    if isinstance(hypothesis, Universal):
         parts.append("One input decides a universal statement; it does not say how often the statement fails.")
         return " ".join(parts)
     others = [plan.title for pattern, plan in registry.regimes.items() if pattern != registry.pattern(verdict.regime)]
@@ -42,10 +52,8 @@ def sentence(verdict: Verdict, registry: Registry) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits; what is missing or without bound is said in words."""
-    if value is None or math.isnan(value):
-        return "unknown"
-    return "unbounded" if math.isinf(value) else f"{value:.3g}"
+    """Three significant digits; None is "unbounded"."""
+    return "unbounded" if value is None else f"{value:.3g}"
 
 
 def _title(verdict: Verdict, registry: Registry) -> str:
@@ -54,24 +62,26 @@ def _title(verdict: Verdict, registry: Registry) -> str:
     return plan.title if not name or "*" in name else f"{plan.title} ({name})"
 
 
-def _numbers(verdict: Verdict) -> str:
-    if verdict.effect is None or verdict.interval is None:
+def _numbers(hypothesis: AnyHypothesis, verdict: Verdict) -> str:
+    estimate = verdict.estimate
+    if estimate is None or estimate.interval is None or not isinstance(hypothesis, Measured):
         return ""
-    what = "mean" if verdict.bound is not None else "effect"
-    low, high = verdict.interval
-    parts = [f"{what} {number(verdict.effect)}", f"95 % interval {number(low)} to {number(high)}"]
-    if verdict.bound is not None:
-        parts.append(f"bound {number(verdict.bound)}")
-    else:
-        parts.append(f"smallest effect of interest {number(verdict.margin)}")
-    if verdict.kind not in ("equivalence", "noninferiority"):
-        parts.append(f"minimum detectable {'distance' if verdict.bound is not None else 'effect'} "
-                     f"{number(verdict.minimum_detectable_effect)}")  # fmt: skip
+    bounded = isinstance(hypothesis, Bound | Exact)
+    low, high = estimate.interval
+    parts = [
+        f"{'mean' if bounded else 'effect'} {number(estimate.effect)}",
+        f"95 % interval {number(low)} to {number(high)}",
+        f"bound {number(hypothesis.bound)}"
+        if bounded
+        else f"smallest effect of interest {number(verdict.margin.value)}",
+    ]
+    if not isinstance(hypothesis, Equivalence | Noninferiority):
+        of = "distance" if bounded else "effect"
+        parts.append(f"minimum detectable {of} {number(estimate.minimum_detectable)}")
     return f" ({'; '.join(parts)})"
 
 
 def _shares(verdict: Verdict) -> str:
-    shares = [
-        f"{c.arm} gives {c.share:.0%}" for c in verdict.controls if c.share is not None and not math.isnan(c.share)
-    ]
+    compared: list[tuple[str, Comparison]] = [(one.arm, one.comparison) for one in verdict.mechanism.controls]
+    shares = [f"{arm} gives {of.share:.0%}" for arm, of in compared if of is not None and of.share is not None]
     return f" ({', '.join(shares)} of the effect)" if shares else ""

@@ -1,13 +1,13 @@
-"""What is done to numbers of one per seed: tests, intervals, margins. Arrays in, arrays out; every draw is seeded.
+"""Tests, intervals and margins for one number per seed. Arrays in, arrays out; every draw is seeded.
 
-Shapes. `values` is `[..., n]`: n seeds on the last axis, paired differences or a quantity itself; what comes back has
-the leading axes, so that thousands of simulated experiments go through the code that judges the real one.
+Shapes. `values` is `[..., n]`: n seeds on the last axis, paired differences or a quantity itself. Results have the
+leading axes, so that thousands of simulated experiments go through the code that judges the real one.
 
-Test and interval are one idea. Under the hypothesis that `values` are symmetric about mu, flipping the signs of
-`values - mu` changes nothing in law. A flipped sum reaches the observed one exactly where the mean of the flipped
-subset is at most mu. So the share of all 2^n subsets whose mean is at most mu is the exact p, and quantiles of the
-subset means ("typical values", J. A. Hartigan, JASA 64, 1969) are the interval of all mu that are not rejected.
-Paired differences of arms that are exchangeable under the hypothesis are symmetric, however skewed each arm is.
+Test and interval belong together. If `values` are symmetric about mu, flipping the signs of `values - mu` does not
+change their distribution. A flipped sum reaches the observed one exactly where the mean of the flipped subset is at
+most mu. So the share of all 2^n subsets whose mean is at most mu is the exact p, and quantiles of the subset means
+("typical values", J. A. Hartigan, JASA 64, 1969) are the ends of the interval of all mu that are not rejected. Paired
+differences of arms that are exchangeable under the null hypothesis are symmetric, however skewed each arm is.
 """
 
 import warnings
@@ -25,9 +25,9 @@ POWER = 0.8
 
 @lru_cache
 def subsets(n: int) -> np.ndarray:
-    """Non-empty subsets of n seeds as a 0/1 matrix `[n, 2^min(n, 16) - 1]`: all of them, or that many drawn at random.
+    """Non-empty subsets of n seeds as a 0/1 matrix `[n, 2^min(n, 16) - 1]`: all of them, or as many drawn at random.
 
-    With the empty one, which stands for the observed signs, they are a power of two in number.
+    The empty subset, which stands for the observed signs, makes their number a power of two.
     """
     if n <= EXACT:
         codes = np.arange(1, 2**n)
@@ -38,15 +38,15 @@ def subsets(n: int) -> np.ndarray:
 
 @lru_cache
 def _averages(n: int) -> np.ndarray:
-    """What takes n values to the means of their `subsets`, `[n, ...]`."""
+    """The matrix that maps n values to the means of their `subsets`, `[n, ...]`."""
     return subsets(n) / subsets(n).sum(0)
 
 
 def sign_flip_p(values: np.ndarray, center: float | np.ndarray = 0.0, alternative: str = "two-sided") -> np.ndarray:
-    """P value of a sign-flip test of symmetry about `center`, `[...]`; `alternative` "greater", "less", "two-sided".
+    """P value of a sign-flip test of symmetry about `center`, `[...]`; `alternative`: "greater", "less", "two-sided".
 
-    Never 0: its least value is 2^-n, twice that when two-sided. Sums that differ from 0 by rounding count as ties. 1
-    where a value is not finite: every comparison with it is false, and the share of none would look like evidence.
+    Never 0: the smallest value is 2^-n, or twice that when two-sided. Sums that differ from 0 by rounding count as
+    ties. 1 where a value is not finite: every comparison with it is false, which would otherwise look like evidence.
     """
     moved = np.asarray(values, np.float64) - np.asarray(center, np.float64)[..., None]
     members = subsets(moved.shape[-1])
@@ -61,25 +61,25 @@ def sign_flip_p(values: np.ndarray, center: float | np.ndarray = 0.0, alternativ
 
 
 def least_p(n: int) -> float:
-    """The smallest two-sided p that n seeds can give: what no effect, however large, gets below."""
+    """The smallest two-sided p that n seeds can give, however large the effect."""
     return 2.0 ** (1 - min(n, EXACT))
 
 
 def sign_flip_bound(values: np.ndarray, alpha: float) -> np.ndarray:
-    """The lower confidence bound at one-sided level `alpha`, `[...]`: the least center that "greater" does not reject.
+    """The lower confidence bound at one-sided level `alpha`, `[...]`: the smallest center that is not rejected.
 
-    -inf where n seeds cannot reject anything at that level.
+    The test is `sign_flip_p` with alternative "greater". -inf where n seeds cannot reject any center at that level.
     """
     return _typical(values, alpha)[0]
 
 
 def sign_flip_interval(values: np.ndarray, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high end, `[...]`, of the interval at level 1 - alpha that belongs to the two-sided sign-flip test."""
+    """Low and high end, `[...]`, of the 1 - alpha interval that belongs to the two-sided sign-flip test."""
     return _typical(values, alpha / 2)
 
 
 def _typical(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """The centers that neither one-sided test rejects at `alpha` lie between these two of the subsets' means."""
+    """The two subset means between which no center is rejected by either one-sided test at `alpha`."""
     values = np.asarray(values, np.float64)
     rank = _rank(alpha, values.shape[-1])
     if rank == 0:
@@ -90,12 +90,12 @@ def _typical(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _rank(alpha: float, n: int) -> int:
-    """Which of the typical values in order is the bound at one-sided level `alpha`; 0 where n seeds have none."""
+    """The rank of the typical value that is the bound at one-sided level `alpha`; 0 where n seeds have none."""
     return int(alpha * 2 ** min(n, EXACT) * (1 + 1e-12))
 
 
 def bca_interval(values: np.ndarray, seed: int, alpha: float = ALPHA, resamples: int = 9999) -> tuple:
-    """The BCa bootstrap interval of the mean (Efron 1987, by scipy), `[...]` twice; the point where all are equal."""
+    """Ends of scipy's BCa bootstrap interval of the mean (Efron 1987), `[...]` each; the mean of equal values."""
     values = np.asarray(values, np.float64)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
@@ -109,29 +109,29 @@ def bca_interval(values: np.ndarray, seed: int, alpha: float = ALPHA, resamples:
             vectorized=True,
             rng=numpy_generator(seed, "bca"),
         ).confidence_interval
-    constant = np.ptp(values, axis=-1) == 0  # no spread to resample: scipy says NaN
+    constant = np.ptp(values, axis=-1) == 0  # no spread to resample: scipy returns NaN
     mean = values.mean(-1)
     return np.where(constant, mean, found.low), np.where(constant, mean, found.high)
 
 
 def tost_p(values: np.ndarray, margin: float | np.ndarray) -> np.ndarray:
-    """P of equivalence, `[...]`: the larger of two one-sided sign-flip tests against -margin and +margin (TOST)."""
+    """P of equivalence, `[...]`: the larger p of two one-sided sign-flip tests against -margin and +margin (TOST)."""
     margin = np.asarray(margin, np.float64)
     return np.maximum(sign_flip_p(values, -margin, "greater"), sign_flip_p(values, margin, "less"))
 
 
 def noninferiority_p(values: np.ndarray, margin: float | np.ndarray) -> np.ndarray:
-    """P of "not lower than -margin", `[...]`; values are oriented so that larger is better."""
+    """P of "not lower than -margin", `[...]`, for values of which larger ones are better."""
     return sign_flip_p(values, -np.asarray(margin, np.float64), "greater")
 
 
 def holm(p: np.ndarray, against: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Holm's correction of the p values for m claims and, together with them, of those against: `[..., m]` twice.
+    """Holm's correction of the p values for m claims together with those against them: `[..., m]` each, in and out.
 
-    Of a claim's two null hypotheses, "there is nothing" and "there is as much as the margin", one at most is true. So
-    among 2m tests at most m nulls are true, and a step counts the claims of which not both are rejected yet: Holm's
-    procedure with logical constraints (J. P. Shaffer, JASA 81, 1986). The chance of any false word, for or against, is
-    below the level whatever the dependence. NaN in `against` means that there is no such test: plain Holm.
+    Of a claim's two null hypotheses, "no effect" and "an effect as large as the margin", at most one is true. So at
+    most m of 2m null hypotheses are true, and a step counts the claims of which not both are rejected yet: Holm's
+    procedure with logical constraints (J. P. Shaffer, JASA 81, 1986). The probability of any false decision, for or
+    against, is below the level under any dependence. NaN in `against` means no such test; if all are, plain Holm.
     """
     tests = np.stack([np.asarray(p, np.float64), np.asarray(against, np.float64)], axis=-2)  # [..., 2, m]
     claims = tests.shape[-1]
@@ -148,20 +148,20 @@ def holm(p: np.ndarray, against: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def smallest_effect(baseline: np.ndarray, oracle: np.ndarray) -> np.ndarray:
-    """Smallest effect of interest, `[...]`: half the baseline seeds' deviation or a quarter of |oracle effect|.
+    """Smallest effect of interest, `[...]`: the larger of half the baseline's deviation and |oracle effect| / 4.
 
-    `baseline` `[..., n]` values and `oracle` `[..., n]` differences from them; the larger of the two counts.
+    `baseline` `[..., n]`: its values; `oracle` `[..., n]`: the oracle's differences from them.
     """
     return np.maximum(np.std(baseline, axis=-1, ddof=1) / 2, np.abs(np.mean(oracle, axis=-1)) / 4)
 
 
 @lru_cache
 def _repeats(n: int) -> np.ndarray:
-    """Lower bounds of experiments with mean 0, over the standard deviation of independent ones, `[repeats, ranks]`.
+    """Lower bounds of experiments with mean 0, divided by the deviation of independent ones: `[repeats, ranks]`.
 
-    Column k is the bound whose rank among the typical values is k + 1, up to that of a two-sided 5 %: one simulation
-    serves every level, and bounds of two levels belong together. The values are differences of two log-normal arms:
-    symmetric, with tails so heavy that a few seeds' deviation is mostly too small. Four digits are enough: float32.
+    Column k is the bound whose rank among the typical values is k + 1, up to that of a two-sided 5 %, so one simulation
+    serves every level. The values are differences of two log-normal arms: symmetric, with tails so heavy that the
+    deviation of a few seeds is usually too small. Four digits are enough: float32.
     """
     repeats = 20_000 if n <= 12 else 4_000
     rng = numpy_generator(0, "detectable effect", n)
@@ -173,13 +173,13 @@ def _repeats(n: int) -> np.ndarray:
 
 
 def detectable_effect(n: int, deviation: float | np.ndarray, margin: float | np.ndarray, tests: int) -> np.ndarray:
-    """Minimum detectable effect, `[...]`: what a repeat would label "supported" with probability 0.8 at least.
+    """Minimum detectable effect, `[...]`: one that a repeat would label "supported" with probability at least 0.8.
 
-    The label asks for p below 0.05 at Holm's first step among `tests`, and for a 95 % interval beyond `margin`.
-    `deviation` is the standard deviation of the n values, itself an estimate: its uncertainty is part of the
-    simulation. The law of the simulated values is the one of three (normal, Student's t with 3 degrees of freedom,
-    differences of log-normal arms) that asks for the largest effect: nine seeds cannot tell them apart, and where they
-    look normal the deviation of a heavy-tailed law is most likely too small. inf where n seeds cannot give the label.
+    The label requires p below 0.05 at Holm's first step among `tests`, and a 95 % interval beyond `margin`.
+    `deviation` is the standard deviation of the n values; the simulation includes its uncertainty. The simulated
+    distribution is the one of three (normal, Student's t with 3 degrees of freedom, differences of log-normal arms)
+    that requires the largest effect: nine seeds cannot distinguish them, and where heavy-tailed values look normal
+    their deviation is probably too small. inf where n seeds cannot give the label.
     """
     deviation, margin = np.asarray(deviation, np.float64)[..., None], np.asarray(margin, np.float64)[..., None]
     ranks = _rank(ALPHA / 2, n), _rank(ALPHA / 2 / tests, n)
@@ -190,17 +190,17 @@ def detectable_effect(n: int, deviation: float | np.ndarray, margin: float | np.
 
 
 def trend_change(levels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Change from the first level to the last along each seed's least-squares line: `[L]`, `[n, L]` -> `[n]`."""
+    """Change from the first to the last level along each seed's least-squares line: `[L]`, `[n, L]` -> `[n]`."""
     levels = np.asarray(levels, np.float64)
     centred = levels - levels.mean()
     return values @ centred / np.square(centred).sum() * (levels[-1] - levels[0])
 
 
 def isotonic_p(values: np.ndarray, seed: int, draws: int = 4999) -> float:
-    """P of a monotone rise over levels, `[n, L]`: levels permuted within every seed, Monte Carlo.
+    """P of a monotone rise over levels, `[n, L]`, by `draws` permutations of the levels within every seed.
 
-    The statistic is what the isotonic fit of the level means explains of their sum of squares (Bartholomew's
-    order-restricted test in its permutation form).
+    The statistic is the part of the level means' sum of squares that their isotonic fit explains (Bartholomew's
+    order-restricted test, as a permutation test).
     """
     centred = values - values.mean(1, keepdims=True)
     rng = numpy_generator(seed, "isotonic", *values.shape)
@@ -211,21 +211,3 @@ def isotonic_p(values: np.ndarray, seed: int, draws: int = 4999) -> float:
     observed = explained(centred)
     reached = sum(explained(rng.permuted(centred, axis=1)) >= observed * (1 - 1e-12) for _ in range(draws))
     return (1 + reached) / (1 + draws)
-
-
-def stratified_rank_correlation(x: np.ndarray, y: np.ndarray, strata: np.ndarray) -> float:
-    """Spearman's correlation of x and y, `[N]`, within strata `[N]`: ranks within each, scaled to [-1, 1], pooled.
-
-    What differs between the strata, such as the classes' mean loss, takes no part. NaN where nothing varies.
-    """
-
-    def ranks(values: np.ndarray) -> np.ndarray:
-        scaled = np.empty(len(values))
-        for stratum in np.unique(strata):
-            inside = strata == stratum
-            scaled[inside] = (2 * stats.rankdata(values[inside]) - inside.sum() - 1) / max(1, inside.sum() - 1)
-        return scaled
-
-    first, second = ranks(np.asarray(x)), ranks(np.asarray(y))
-    size = np.sqrt(np.square(first).sum() * np.square(second).sum())
-    return float(first @ second / size) if size > 0 else float("nan")

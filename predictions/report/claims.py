@@ -1,41 +1,37 @@
-"""verdicts.json as the pages need it: what each family of regimes says of a claim, and its hypotheses with verdicts.
+"""Verdicts as the pages need them: what each system says of a claim, and one verdict whose numbers are shown.
 
-Nothing is pooled: a family shows how many of its verdicts carry each label, and one of them as its headline.
+A system is a regime, or all regimes of a pattern such as `densities/*`. Nothing is pooled: a system shows how many of
+its verdicts carry each label.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from predictions.judge.verdict import NOT_TESTED, REFUTED, SUPPORTED, JudgedClaim, JudgedHypothesis, Verdict
+from predictions.registry.schema import AnyHypothesis, Conjunction, Universal
 from predictions.report.theme import LABELS, REGIMES, sign
 
-# Families of hypotheses by which a claim stands or falls; exact ones and wholes have none, and of universal ones those
-# that say what the paper says. One counterexample to a stronger sentence is reported beside the claim.
-DECIDING = ("primary", "")
-NOT_CLAIMED = "not claimed"
+Counts = tuple[tuple[str, int], ...]  # labels with how often, in the order of their ranks
+MIXED = "mixed"  # of a claim: supported by one system or hypothesis and refuted by another
+
+
+@dataclass(frozen=True)
+class Found:
+    """A verdict and the hypothesis that it judges."""
+
+    registered: AnyHypothesis
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
 class Line:
-    """One claim on one family of regimes."""
+    """One claim on one system."""
 
-    family: str
-    labels: tuple[tuple[str, int], ...]  # effect labels of its deciding verdicts, most telling first, with counts
-    mechanisms: tuple[tuple[str, int], ...]
-    headline: dict  # the verdict whose numbers are shown
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One registered hypothesis, its verdicts where it was planned, and why it was not planned elsewhere."""
-
-    id: str
-    verdicts: tuple[dict, ...]
-    skipped: tuple[tuple[str, str], ...]  # (regime, reason)
-
-    @property
-    def plan(self) -> dict:
-        """What was registered is the same in every verdict."""
-        return self.verdicts[0]
+    system: str
+    labels: Counts  # of the verdicts that decide the claim there
+    mechanisms: Counts
+    headline: Found  # whose numbers are shown
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,9 @@ class Claim:
     sentence: str
     place: str
     lines: tuple[Line, ...]
-    untested: tuple[str, ...]  # families on which nothing that was planned could be tested
-    wordings: tuple[tuple[str, int], ...]  # labels of universal statements that say more than the claim
-    hypotheses: tuple[Hypothesis, ...]
+    untested: tuple[str, ...]  # systems on which nothing that was planned could be tested
+    stronger: Counts  # of universal statements that say more than the claim does
+    hypotheses: tuple[JudgedHypothesis, ...]
 
     @property
     def page(self) -> str:
@@ -57,73 +53,72 @@ class Claim:
 
     @property
     def overall(self) -> str:
+        """The label that was decided anywhere, "mixed" where both were, otherwise the most telling one."""
         return _overall({label for line in self.lines for label, _ in line.labels})
 
     @property
-    def mechanism(self) -> str:
-        """Empty where no mechanism is claimed."""
+    def mechanism(self) -> str | None:
+        """The same for mechanisms; None where none is claimed."""
         labels = {label for line in self.lines for label, _ in line.mechanisms}
-        return _overall(labels) if labels else ""
+        return _overall(labels) if labels else None
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        return [verdict for hypothesis in self.hypotheses for verdict in hypothesis.verdicts]
 
 
 def _overall(labels: set[str]) -> str:
-    """One label over all regimes: a decided one only where nothing decided says otherwise, else "mixed"."""
-    decided = labels & {"supported", "refuted"}
+    decided = labels & {SUPPORTED, REFUTED}
     if len(decided) == 2:
-        return "mixed"
-    return min(decided or labels or {"not tested"}, key=lambda label: sign(label).rank)
+        return MIXED
+    return min(decided or labels or {NOT_TESTED}, key=lambda label: sign(label).rank)
 
 
-def claims(document: dict) -> list[Claim]:
-    return [_claim(number, claim) for number, claim in enumerate(document["claims"], 1)]
-
-
-def _claim(number: int, claim: dict) -> Claim:
-    verdicts = claim["verdicts"]
-    planned = [verdict for verdict in verdicts if verdict["planned"]]
-    deciding = [verdict for verdict in planned if verdict["family"] in DECIDING] or planned
-    families = sorted({family(verdict) for verdict in deciding}, key=order)
-    lines = [_line(name, [verdict for verdict in deciding if family(verdict) == name]) for name in families]
-    tested = [line for line in lines if line and any(label != "not tested" for label, _ in line.labels)]
-    ids = dict.fromkeys(verdict["hypothesis"] for verdict in verdicts)
+def claim(number: int, judged: JudgedClaim) -> Claim:
+    """The claim as its page shows it. One without hypotheses is only named."""
+    found = [Found(one.registered, verdict) for one in judged.hypotheses for verdict in one.verdicts]
+    deciding = [one for one in found if one.registered.deciding]
+    stronger = [one for one in found if deciding and not one.registered.deciding]
+    deciding = deciding or found
+    systems = sorted({system(one.verdict.regime) for one in deciding}, key=order)
+    lines = [_line(name, [one for one in deciding if system(one.verdict.regime) == name]) for name in systems]
+    tested = [line for line in lines if any(label != NOT_TESTED for label, _ in line.labels)]
     return Claim(
-        claim["id"],
+        judged.id,
         number,
-        claim["sentence"],
-        claim["place"],
+        judged.sentence,
+        judged.place,
         tuple(tested),
-        tuple(name for name in families if name not in {line.family for line in tested}),
-        _counted(one["effect_label"] for one in planned if one["kind"] == "universal" and one not in deciding),
-        tuple(_hypothesis(name, [verdict for verdict in verdicts if verdict["hypothesis"] == name]) for name in ids),
+        tuple(line.system for line in lines if line not in tested),
+        _counted(one.verdict.label for one in stronger if isinstance(one.registered, Universal)),
+        judged.hypotheses,
     )
 
 
-def _line(name: str, verdicts: list[dict]) -> Line | None:
-    if not verdicts:
-        return None
-    mechanisms = [verdict["mechanism_label"] for verdict in verdicts if verdict["mechanism_label"] != NOT_CLAIMED]
-    headline = min(verdicts, key=lambda verdict: (sign(verdict["effect_label"]).rank, verdict["kind"] == "all"))
-    return Line(name, _counted(verdict["effect_label"] for verdict in verdicts), _counted(mechanisms), headline)
+def _line(name: str, found: list[Found]) -> Line:
+    mechanisms = [one.verdict.mechanism.label for one in found if one.verdict.mechanism]
+    headline = min(found, key=lambda one: (sign(one.verdict.label).rank, isinstance(one.registered, Conjunction)))
+    return Line(name, _counted(one.verdict.label for one in found), _counted(mechanisms), headline)
 
 
-def _hypothesis(name: str, verdicts: list[dict]) -> Hypothesis:
-    planned = [verdict for verdict in verdicts if verdict["planned"]]
-    skipped = tuple((verdict["regime"], verdict["reason"]) for verdict in verdicts if not verdict["planned"])
-    return Hypothesis(name, tuple(planned or verdicts), skipped)
-
-
-def _counted(labels) -> tuple[tuple[str, int], ...]:
+def _counted(labels: Iterable[str]) -> Counts:
     return tuple(sorted(Counter(labels).items(), key=lambda item: sign(item[0]).rank))
 
 
-def family(verdict: dict) -> str:
-    return verdict["regime"].partition("/")[0]
+def system(regime: str) -> str:
+    """`trajectories/c32` -> `trajectories`."""
+    return regime.partition("/")[0]
 
 
 def order(regime: str) -> tuple[int, str]:
-    """Families as in `looks.REGIMES`, the unknown last; within a family by name."""
-    known, name = list(REGIMES), regime.partition("/")[0]
+    """Key that sorts systems as in `theme.REGIMES`, the unknown last; within a system by name."""
+    known, name = list(REGIMES), system(regime)
     return (known.index(name) if name in known else len(known), regime)
+
+
+def claims(judged: Iterable[JudgedClaim]) -> list[Claim]:
+    """All claims, numbered from 1 as their pages are."""
+    return [claim(number, one) for number, one in enumerate(judged, 1)]
 
 
 def tally(found: list[Claim]) -> dict[str, int]:
@@ -132,6 +127,6 @@ def tally(found: list[Claim]) -> dict[str, int]:
     return {label: counts[label] for label in LABELS if counts[label]}
 
 
-def words(counted: tuple[tuple[str, int], ...]) -> str:
+def words(counted: Iterable[tuple[str, int]]) -> str:
     """`refuted (2), inconclusive`: labels with how often, where more than once."""
     return ", ".join(label if count == 1 else f"{label} ({count})" for label, count in counted)

@@ -1,4 +1,4 @@
-"""What a run left behind, as far as it went: every input is optional, and what is missing is said in a sentence."""
+"""The results of a run, complete or not: every input is optional, and each one that is missing gets a sentence."""
 
 import json
 from dataclasses import dataclass, field
@@ -7,14 +7,16 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from eisbach.pipeline import paths
+from eisbach.pipeline import outcomes, paths
+from predictions.judge.document import parse
+from predictions.judge.verdict import Document
 from predictions.report.text import visible
 
 VERDICTS = paths.METRICS / "verdicts.json"
 CORPUS = paths.MANIFEST.parent / "summary.json"
-FAULTS = (OSError, ValueError, KeyError)  # of a file that is cut off, is no parquet or JSON, or lacks its columns
+FAULTS = (OSError, ValueError, KeyError)  # of a file that is truncated, not parquet or JSON, or lacks its columns
 
-TABLES = {  # name: (path, what it is called in a sentence)
+TABLES = {  # name: (path, its name in a sentence)
     "census": (paths.CENSUS, "the census of weights"),
     "sensitivity": (paths.SENSITIVITY, "the census of what moves the weight"),
     "base": (paths.BASE_LOSSES, "the base model's held-out losses"),
@@ -38,40 +40,45 @@ NUMBERS = {
     "corpus": (CORPUS, "the corpus in numbers"),
     "verdicts": (VERDICTS, "the verdicts"),
 }
+OUTCOMES = ("toy_outcomes", "outcomes")  # tables of one schema
 
 
 @dataclass
 class Inputs:
-    """`tables` by the names above, those that could be read; `numbers` likewise; `missing`: one sentence each."""
+    """`tables` and `numbers` by the names above, those that could be read; `missing`: a sentence for each other.
+
+    `document` is the verdicts, whose JSON is in `numbers`.
+    """
 
     seeds: list[int]
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     numbers: dict[str, dict] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    document: Document | None = None
 
     def outcomes(self) -> pd.DataFrame:
-        """All outcomes, of toys and of the small model, in one tidy table; empty when there are none."""
-        parts = [self.tables[name] for name in ("toy_outcomes", "outcomes") if name in self.tables]
-        columns = ["regime", "arm", "lam", "adapter", "optimizer", "run", "seed", "metric", "value"]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        """All outcomes, of toys and of the small model, as one table; empty when there are none."""
+        parts = [self.tables[name] for name in OUTCOMES if name in self.tables]
+        return pd.concat(parts, ignore_index=True) if parts else outcomes.empty()
 
 
 def read(root: Path, seeds: list[int]) -> Inputs:
-    """Everything that lies under the project's root `root`, for these seeds."""
+    """Read the files of a run under the project's root, for these seeds."""
     inputs = Inputs(list(seeds))
     if not (root / paths.TOYS).is_dir():
         inputs.missing.append(f"No toys: {paths.TOYS} does not exist.")
     for name, (path, words) in TABLES.items():
         if path.parent == paths.TOYS and not (root / paths.TOYS).is_dir():
             continue
-        table = _table(root / path, path, words, inputs.missing)
-        if table is not None:
-            inputs.tables[name] = _named(table)
+        try:
+            inputs.tables[name] = _named(_table(name, root / path))
+        except FAULTS:
+            inputs.missing.append(_sentence(path, words))
     for name, (folder, file, words) in PER_SEED.items():
         tables = {}
         for seed in seeds:
             try:
-                tables[seed] = pd.read_parquet(root / folder / str(seed) / file)
+                tables[seed] = _table(name, root / folder / str(seed) / file)
             except FAULTS:
                 continue
         lacking = [seed for seed in seeds if seed not in tables]
@@ -82,28 +89,32 @@ def read(root: Path, seeds: list[int]) -> Inputs:
             inputs.tables[name] = _named(pd.concat(tables.values(), ignore_index=True))
     for name, (path, words) in NUMBERS.items():
         try:
-            inputs.numbers[name] = json.loads((root / path).read_text())
+            text = (root / path).read_text()
+            if path == VERDICTS:
+                inputs.document = parse(text)
+            inputs.numbers[name] = json.loads(text)
         except FAULTS:
-            inputs.missing.append(f"No {words.removeprefix('the ')}: {path} cannot be read.")
+            inputs.missing.append(_sentence(path, words))
     return inputs
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """Names become visible text here, once: they stand in pictures, too, where a null byte would be no XML."""
+    """Make names visible text, here once for all pages and pictures: a null byte, for example, is not valid XML."""
     columns = [column for column in ("arm", "regime", "contrast_class") if column in table]
     return table.assign(**{column: table[column].map(visible) for column in columns})
 
 
-def _table(full: Path, path: Path, words: str, missing: list[str]) -> pd.DataFrame | None:
-    try:
-        return pd.read_parquet(full)
-    except FAULTS:
-        missing.append(f"No {words.removeprefix('the ')}: {path} cannot be read.")
-        return None
+def _table(name: str, path: Path) -> pd.DataFrame:
+    table = pd.read_parquet(path)
+    return outcomes.check(table) if name in OUTCOMES else table
+
+
+def _sentence(path: Path, words: str) -> str:
+    return f"No {words.removeprefix('the ')}: {path} cannot be read."
 
 
 def lock_stages(root: Path) -> dict:
-    """The stages of dvc.lock; empty when it is missing or no YAML."""
+    """The stages of dvc.lock; empty when it is missing or not YAML."""
     try:
         return (yaml.safe_load((root / "dvc.lock").read_text()) or {}).get("stages", {})
     except (OSError, yaml.YAMLError):

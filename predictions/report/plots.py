@@ -1,4 +1,4 @@
-"""What `dvc metrics` and `dvc plots` show, and the terminal's line for each claim."""
+"""The tables of `dvc metrics` and `dvc plots`, and the terminal's line for each claim."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pandas as pd
 
 from eisbach.files import replacing
 from eisbach.metrics.loss_by_t import by_tenth
+from predictions.registry.schema import Bound, Exact
 from predictions.report.claims import Claim, words
 from predictions.report.inputs import Inputs
 from predictions.report.site import Site
@@ -13,7 +14,7 @@ from predictions.report.theme import regime_name
 
 
 def write(folder: Path, inputs: Inputs, site: Site) -> None:
-    """Small tables, one a plot in dvc.yaml; without rows where the run has none, so that DVC finds its files."""
+    """One small table for each plot of dvc.yaml, without rows where the run has none: DVC needs every file."""
     with replacing(folder) as made:
         made.mkdir(parents=True)
         weight_by_t(inputs).to_csv(made / "weight_by_t.csv", index=False)
@@ -40,23 +41,24 @@ def heldout_difference(inputs: Inputs) -> pd.DataFrame:
 
 
 def verdicts(site: Site) -> pd.DataFrame:
-    """One row per verdict with an effect and a margin: hypothesis on regime and run, label, effect in margins."""
+    """One row per verdict with a difference and a margin: hypothesis on regime and run, label, effect in margins."""
     rows = [
         {
-            "verdict": f"{hypothesis.id} on {verdict['regime']} {verdict['run']}".strip(),
-            "label": verdict["effect_label"],
-            "effect_in_margins": verdict["effect"] / verdict["margin"],
+            "verdict": " ".join(filter(None, (hypothesis.registered.id, "on", verdict.regime, verdict.run))),
+            "label": verdict.label,
+            "effect_in_margins": verdict.estimate.effect / verdict.margin.value,
         }
         for claim in site.found
         for hypothesis in claim.hypotheses
+        if not isinstance(hypothesis.registered, Bound | Exact)
         for verdict in hypothesis.verdicts
-        if verdict["effect"] is not None and verdict["margin"] and verdict["bound"] is None
+        if verdict.estimate and verdict.margin and verdict.margin.value
     ]
     return pd.DataFrame(rows, columns=["verdict", "label", "effect_in_margins"])
 
 
 def metrics(site: Site) -> dict:
-    """Paired differences of the small model by measure and arm, for `dvc metrics show` and `dvc metrics diff`."""
+    """Paired differences of the small model by metric and arm, for `dvc metrics show` and `dvc metrics diff`."""
     return {
         f"{row['metric']}/{row['arm']}": {key: row[key] for key in ("difference", "low", "high", "seeds")}
         for row in site.context["differences"]
@@ -65,5 +67,5 @@ def metrics(site: Site) -> dict:
 
 def line(claim: Claim) -> str:
     """One line for the terminal."""
-    found = "; ".join(f"{regime_name(one.family)}: {words(one.labels)}" for one in claim.lines)
+    found = "; ".join(f"{regime_name(one.system)}: {words(one.labels)}" for one in claim.lines)
     return f"{claim.id:<17} {found or 'not tested'}"

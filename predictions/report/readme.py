@@ -1,57 +1,69 @@
-"""`python -m predictions.report.readme`: the README's table of claims and its picture, from the last run's results.
+"""`python -m predictions.report.readme`: write the README's table of claims and its picture from the last results.
 
-What the table was made of, the planned verdicts in short, is kept in docs/verdicts.json, so that a test can tell
-whether the README says the same.
+The labels that the table shows are kept in docs/verdicts.json, so that a test can tell whether the README still agrees.
 """
 
+import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eisbach.pipeline.command import run
 
+if TYPE_CHECKING:
+    from predictions.judge.verdict import Document
+
 README, KEPT, PICTURE = Path("README.md"), Path("docs") / "verdicts.json", Path("docs") / "weight_by_t.svg"
 BEGIN, END = "<!-- claims: written by `python -m predictions.report.readme` -->\n", "<!-- end of claims -->"
-FIELDS = (
-    "hypothesis", "kind", "regime", "run", "family", "planned", "effect_label", "mechanism_label", "status", "metric",
-    "n", "effect", "interval",
-)  # fmt: skip
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m predictions.report.readme", description=__doc__).parse_args()
+
     from eisbach.errors import UserError
     from eisbach.files import replacing
     from eisbach.pipeline import paths, tables
+    from predictions.judge.document import parse
     from predictions.report import svg
     from predictions.report.inputs import VERDICTS
     from predictions.report.pictures import weight_stats
 
     try:
-        document = json.loads(VERDICTS.read_text())
+        kept = reduced(parse(VERDICTS.read_bytes()))
     except FileNotFoundError:
         raise UserError(f"{VERDICTS} is missing; run `dvc repro`") from None
-    kept = reduced(document)
+    except ValueError as error:
+        raise UserError(f"{VERDICTS} is damaged or of another version; run `dvc repro verify` ({error})") from error
     with replacing(KEPT) as temporary:
-        temporary.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        temporary.write_text(json.dumps(kept, indent=1) + "\n")
     with replacing(README) as temporary:
         temporary.write_text(rewritten(README.read_text(), kept))
     with replacing(PICTURE) as temporary:
         temporary.write_text(svg.standalone(weight_stats.weight_by_t(tables.read(paths.CENSUS)).svg))
-    print(f"{README}, {KEPT} and {PICTURE} are written; look at them and commit them")
+    print(f"{README}, {KEPT} and {PICTURE} are written; check and commit them")
 
 
-def reduced(document: dict) -> dict:
-    """What the table needs of verdicts.json, and where it came from."""
+def reduced(document: "Document") -> dict:
+    """The content of the table: for each claim, the counted labels of each system. Plain JSON."""
+    from predictions.report.claims import claims
+
+    found = claims(document.claims)
+    judged = [verdict for claim in found for verdict in claim.verdicts if verdict.label != "not tested"]
     return {
-        "registry": document["registry"],
-        "tree": document["tree"],
+        "registry": document.registry.sha256,
+        "status": sorted({verdict.status.label for verdict in judged if verdict.status}),
         "claims": [
-            {key: claim[key] for key in ("id", "sentence", "place")}
-            | {
-                "verdicts": [
-                    {name: verdict[name] for name in FIELDS} for verdict in claim["verdicts"] if verdict["planned"]
-                ]
+            {
+                "id": claim.id,
+                "sentence": claim.sentence,
+                "systems": {
+                    line.system: {"labels": dict(line.labels), "mechanisms": dict(line.mechanisms)}
+                    for line in claim.lines
+                },
+                "untested": list(claim.untested),
+                "stronger": dict(claim.stronger),
             }
-            for claim in document["claims"]
+            for claim in found
         ],
     }
 
@@ -63,27 +75,26 @@ def rewritten(readme: str, kept: dict) -> str:
 
 
 def table(kept: dict) -> str:
-    """One row a claim: its sentence, what each regime says, the command that tests it again."""
-    from predictions.report.claims import claims, words
+    """One row per claim: its sentence, the labels of each system, the command that tests it again."""
+    from predictions.report.claims import words
     from predictions.report.text import markdown
     from predictions.report.theme import regime_name
 
     lines = ["| claim | verdict, by regime | command |", "| --- | --- | --- |"]
-    for claim in claims(kept):
+    for claim in kept["claims"]:
         found = []
-        for line in claim.lines:
-            mechanism = f"; mechanism {words(line.mechanisms)}" if line.mechanisms else ""
-            found.append(f"{regime_name(line.family)}: {words(line.labels)}{mechanism}")
-        if claim.untested:
-            found.append(f"not tested: {', '.join(map(regime_name, claim.untested))}")
-        if claim.wordings:
-            found.append(f"beside it, stronger wordings, by one input each: {words(claim.wordings)}")
+        for system, counted in claim["systems"].items():
+            mechanism = f"; mechanism {words(counted['mechanisms'].items())}" if counted["mechanisms"] else ""
+            found.append(f"{regime_name(system)}: {words(counted['labels'].items())}{mechanism}")
+        if claim["untested"]:
+            found.append(f"not tested: {', '.join(map(regime_name, claim['untested']))}")
+        if claim["stronger"]:
+            found.append(f"stronger versions, tested by counterexample: {words(claim['stronger'].items())}")
         cell = "<br>".join(markdown(one) for one in found) or "not tested"
-        lines.append(f"| **{markdown(claim.id)}**: {markdown(claim.sentence)} | {cell} | `dvc repro verify` |")
-    judged = [one for claim in kept["claims"] for one in claim["verdicts"] if one["effect_label"] != "not tested"]
-    statuses = sorted({one["status"] for one in judged})
-    lines += ["", f"Status: {', '.join(statuses) or 'nothing was judged'}. (n): that many of the claim's deciding "
-              f"hypotheses, members of the regime and runs. Registry `{kept['registry']['sha256'][:12]}`."]  # fmt: skip
+        lines.append(f"| **{markdown(claim['id'])}**: {markdown(claim['sentence'])} | {cell} | `dvc repro verify` |")
+    status = ", ".join(kept["status"]) or "nothing was judged"
+    meaning = "(n): the number of deciding hypotheses, members of the regime and runs with that label."
+    lines += ["", f"Status: {status}. {meaning} Registry `{kept['registry'][:12]}`."]
     return "\n".join(lines) + "\n"
 
 

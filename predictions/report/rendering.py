@@ -1,12 +1,24 @@
-"""Templates, and the few words and glyphs that they ask for."""
+"""The Jinja environment, and the words and glyphs that templates ask for."""
 
 import math
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from predictions.judge.outcomes import known_as
+from predictions.judge.validity import base_metric
+from predictions.judge.verdict import Comparison, Estimate, Interval, Verdict
+from predictions.registry.schema import (
+    AnyHypothesis,
+    Bound,
+    Directed,
+    Exact,
+    Measured,
+    Statistical,
+    Universal,
+    subtracted,
+)
 from predictions.report import theme
+from predictions.report.claims import order
 from predictions.report.intervals import interval
 from predictions.report.text import markdown, number, short, visible
 
@@ -14,7 +26,7 @@ STATIC = files("predictions.report").joinpath("static")
 
 
 def environment() -> Environment:
-    """HTML is escaped in templates that are HTML; `|safe` is only for markup that was made here."""
+    """HTML templates are escaped; `|safe` is only for markup that was made here."""
     made = Environment(
         loader=PackageLoader("predictions.report"),
         autoescape=lambda name: name is not None and ".html" in name,
@@ -28,7 +40,6 @@ def environment() -> Environment:
         "shown": visible,
         "short": short,
         "md": markdown,
-        "known_as": known_as,
         "metric_name": theme.metric_name,
         "capitalised": lambda words: words[:1].upper() + words[1:],
     }
@@ -38,6 +49,10 @@ def environment() -> Environment:
         "glyph": glyph,
         "numbers": numbers,
         "span": span,
+        "plan": plan,
+        "invalid": invalid,
+        "subtracted": subtracted,
+        "skipped": skipped,
     }
     return made
 
@@ -46,51 +61,96 @@ def percent(share: float | None) -> str:
     return "unknown" if share is None or math.isnan(share) else f"{share:.1%}".replace("-", "\N{MINUS SIGN}")
 
 
-def span(judged: dict, *, sign: bool = True) -> str:
-    """A verdict's or control's interval in words, empty when neither end has a bound, which is None in the JSON."""
-    if not _bounded(judged):
+def span(judged: Estimate | Comparison | None, *, sign: bool = True) -> str:
+    """The interval in words; empty where there is none or neither end is bounded."""
+    if judged is None or not _bounded(judged.interval):
         return ""
-    low, high = _ends(judged)
+    low, high = ends(judged.interval)
     return f"{number(low, sign=sign)} to {number(high, sign=sign)}"
 
 
-def numbers(verdict: dict) -> str:
-    """Effect and interval of a verdict, or what it has instead of them."""
-    if verdict["counterexample"]:
-        found = verdict["counterexample"]["found"]
-        return "a counterexample" if found else f"{verdict['counterexample']['tried']} inputs, no counterexample"
-    if verdict["effect"] is None:
-        return verdict["reason"]
-    bound = verdict["bound"]
-    inside = span(verdict, sign=bound is None).replace(" to ", ", ")
-    if not inside and verdict["interval"]:
-        inside = f"no interval from {verdict['n']} seeds"
-    effect = f"{number(verdict['effect'], sign=bound is None)}{inside and f' [{inside}]'}"
-    if bound is None:
-        return effect
-    return f"{effect}, claimed {verdict['direction'] + ' than' if verdict['direction'] else 'equal to'} {number(bound)}"
+def numbers(registered: AnyHypothesis, verdict: Verdict) -> str:
+    """Effect and interval of a verdict, or the counterexample or reason that it has instead."""
+    if verdict.counterexample:
+        tried = f"{verdict.counterexample.tried} inputs, no counterexample"
+        return "a counterexample" if verdict.counterexample.found else tried
+    if verdict.estimate is None:
+        return verdict.reason
+    bounded = isinstance(registered, Bound | Exact)
+    inside = span(verdict.estimate, sign=not bounded).replace(" to ", ", ")
+    if not inside and verdict.estimate.interval:
+        inside = f"no interval from {len(verdict.sample.seeds)} seeds"
+    effect = f"{number(verdict.estimate.effect, sign=not bounded)}{inside and f' [{inside}]'}"
+    return f"{effect}, {claimed(registered)}" if bounded else effect
 
 
-def glyph(verdict: dict) -> str:
-    """The verdict's interval as a picture of one line; empty when it has no effect."""
-    if verdict["effect"] is None:
+def claimed(registered: AnyHypothesis) -> str:
+    """The claimed direction or value; empty where the kind has neither."""
+    if isinstance(registered, Exact):
+        return f"claimed equal to {number(registered.bound)}"
+    if isinstance(registered, Bound):
+        return f"claimed {registered.direction} than {number(registered.bound)}"
+    return f"claimed {registered.direction}" if isinstance(registered, Directed) else ""
+
+
+def contrast(registered: AnyHypothesis) -> str:
+    """`barrier@0.5 against baseline`; empty for a hypothesis without arms."""
+    if not isinstance(registered, Measured):
         return ""
-    low, high = _ends(verdict)
+    arms, against = (", ".join(map(str, arms)) for arms in (registered.arms, subtracted(registered)))
+    return f"{arms} against {against}" if against else arms
+
+
+def plan(registered: AnyHypothesis) -> list[str]:
+    """The hypothesis as registered, in short phrases: kind, metric, arms, claim, family."""
+    named = " or ".join(map(theme.metric_name, metrics(registered)))
+    family = registered.family if isinstance(registered, Statistical | Universal) else None
+    phrases = [registered.kind, named, contrast(registered), claimed(registered), family and f"{family} family"]
+    return [phrase for phrase in phrases if phrase]
+
+
+def skipped(registered: AnyHypothesis) -> list[tuple[str, str]]:
+    """The regimes that the hypothesis leaves out, with the reasons, in the order of the pages."""
+    return sorted(registered.skip.items(), key=lambda item: order(item[0]))
+
+
+def metrics(registered: AnyHypothesis) -> list[str]:
+    """The names that a hypothesis gives its metric on any regime, each once."""
+    if not isinstance(registered, Measured):
+        return []
+    metric = registered.metric
+    return [metric] if isinstance(metric, str) else list(dict.fromkeys(metric.values()))
+
+
+def invalid(registered: AnyHypothesis, measured: dict[str, dict]) -> str | None:
+    """Why the metric is invalid on music, None if it is valid; `measured` is `eisbach.metrics.validity.load()`."""
+    judged = [measured[base] for base in map(base_metric, metrics(registered)) if base in measured]
+    return next((one["reason"] for one in judged if not one["valid"]), None)
+
+
+def glyph(registered: AnyHypothesis, verdict: Verdict) -> str:
+    """The verdict's interval as a picture of one line; empty when it has no effect."""
+    estimate = verdict.estimate
+    if estimate is None:
+        return ""
+    bounded = isinstance(registered, Bound | Exact)
+    low, high = ends(estimate.interval)
     return interval(
-        verdict["effect"], low, high,
-        center=verdict["bound"] or 0.0,
-        margin=(verdict["margin"] or 0.0) if verdict["bound"] is None or verdict["kind"] == "exact" else 0.0,
-        css=theme.sign(verdict["effect_label"]).css,
-        alt=f"{verdict['effect_label']}: {numbers(verdict)}",
+        estimate.effect, low, high,
+        center=registered.bound if bounded else 0.0,
+        margin=verdict.margin.value if verdict.margin and not isinstance(registered, Bound) else 0.0,
+        css=theme.sign(verdict.label).css,
+        alt=f"{verdict.label}: {numbers(registered, verdict)}",
     )  # fmt: skip
 
 
-def _bounded(judged: dict) -> bool:
-    return judged["interval"] is not None and any(end is not None for end in judged["interval"])
-
-
-def _ends(judged: dict) -> tuple[float, float]:
-    if not _bounded(judged):
+def ends(interval: Interval | None) -> tuple[float, float]:
+    """Low and high end, infinite where unbounded; NaN where there is no interval or neither end is bounded."""
+    if not _bounded(interval):
         return math.nan, math.nan
-    low, high = judged["interval"]
+    low, high = interval
     return -math.inf if low is None else low, math.inf if high is None else high
+
+
+def _bounded(interval: Interval | None) -> bool:
+    return interval is not None and any(end is not None for end in interval)

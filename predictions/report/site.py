@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +12,7 @@ import yaml
 from eisbach.metrics import validity
 from eisbach.pipeline import paths
 from eisbach.pipeline.params import Params
+from predictions.judge.verdict import JudgedClaim
 from predictions.registry import load as registry
 from predictions.report import claims, exhibits, listening, mathematics, provenance, rendering, summary, weights
 from predictions.report.inputs import Inputs
@@ -34,14 +35,14 @@ PAGES = (
 
 @dataclass(frozen=True)
 class Site:
-    """What the pages show, computed once."""
+    """The content of the pages, computed once."""
 
     found: list[claims.Claim]
     context: dict
 
 
 def write(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
-    """Write every page into `folder` from what lies under the project's root; the folder is made."""
+    """Write every page into the new folder `folder`, from `inputs` and the audio files under the project's root."""
     folder.mkdir(parents=True)
     site = _gathered(folder, root, params, inputs)
     environment = rendering.environment()
@@ -66,23 +67,23 @@ def write(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
 
 
 def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
-    document = inputs.numbers.get("verdicts")
-    found = claims.claims(document or _registered())
-    verdicts = [verdict for claim in found for hypothesis in claim.hypotheses for verdict in hypothesis.verdicts]
-    judged = [verdict for verdict in verdicts if verdict["status_reason"]]
-    heard = _heard(folder, root, inputs)
+    document = inputs.document
+    found = claims.claims(document.claims if document else _registered())
+    verdicts = [verdict for claim in found for verdict in claim.verdicts]
+    statuses = [verdict.status for verdict in verdicts if verdict.status]
+    seed, rows = _takes(folder, root, inputs)
     differences, reference = _differences(params, inputs)
-    regimes = {claims.family(verdict) for verdict in verdicts if verdict["effect_label"] != "not tested"}
+    systems = {claims.system(verdict.regime) for verdict in verdicts if verdict.label != "not tested"}
     return Site(
         found,
         {
             "pages": PAGES,
             "claims": found,
             "tally": claims.tally(found),
-            "status": sorted({verdict["status"] for verdict in judged}),
-            "status_reasons": sorted({verdict["status_reason"] for verdict in judged}),
+            "status": sorted({status.label for status in statuses}),
+            "status_reasons": sorted({status.reason for status in statuses}),
             "has_verdicts": document is not None,
-            "has_medium": "medium" in regimes,
+            "has_medium": "medium" in systems,
             "toys": _toys(inputs),
             "words": claims.words,
             "missing": inputs.missing,
@@ -92,14 +93,14 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "differences": differences,
             "reference": reference,
             "derivations": mathematics.derivations(),
-            "fitness": validity.load(),
-            "rows": heard[1],
-            "seed": heard[0],
+            "validity": validity.load(),
+            "rows": rows,
+            "seed": seed,
             "codec_error": inputs.numbers.get("encode", {}).get("heldout_error_db_decoded"),
             "provenance": provenance.view(root, params, inputs, NOTES),
             "gate_rows": [
                 (regime, run, gate)
-                for regime, runs in (document or {"gates": {}})["gates"].items()
+                for regime, runs in (document.gates if document else {}).items()
                 for run, gate in runs.items()
             ],
         },
@@ -107,22 +108,21 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
 
 
 def _of_claim(claim: claims.Claim, site: Site, folder: Path, root: Path, missing: list[str]) -> dict:
-    proofs = dict.fromkeys(hypothesis.plan["proof"] for hypothesis in claim.hypotheses if hypothesis.plan["proof"])
-    verdicts = [verdict for hypothesis in claim.hypotheses for verdict in hypothesis.verdicts]
-    judged = [verdict for verdict in verdicts if verdict["status_reason"]]
+    proofs = dict.fromkeys(one.registered.proof for one in claim.hypotheses if one.registered.proof)
+    verdicts = [(one.registered.id, verdict) for one in claim.hypotheses for verdict in one.verdicts]
     return {
         "claim": claim,
-        "statuses": sorted({verdict["status"] for verdict in judged}),
+        "statuses": sorted({verdict.status.label for verdict in claim.verdicts if verdict.status}),
         "pictures": {
-            hypothesis.id: paired.by_seed(list(hypothesis.verdicts), f"h{number}")
-            for number, hypothesis in enumerate(claim.hypotheses)
+            one.registered.id: paired.by_seed(one.registered, one.verdicts, f"h{number}")
+            for number, one in enumerate(claim.hypotheses)
         },
         "exhibits": {
-            (verdict["hypothesis"], verdict["regime"]): exhibits.exhibit(
-                verdict["counterexample"], root / paths.METRICS, folder, f"e{number}", missing
+            (name, verdict.regime): exhibits.exhibit(
+                asdict(verdict.counterexample), root / paths.METRICS, folder, f"e{number}", missing
             )
-            for number, verdict in enumerate(verdicts)
-            if verdict["counterexample"]
+            for number, (name, verdict) in enumerate(verdicts)
+            if verdict.counterexample
         },
         "proofs": [site.context["derivations"][name] for name in proofs],
         "gates": site.context["gate_rows"],
@@ -130,10 +130,12 @@ def _of_claim(claim: claims.Claim, site: Site, folder: Path, root: Path, missing
     }
 
 
-def _registered() -> dict:
-    """The claims, as far as anything can be said of them before verdicts: that they are registered."""
-    named = [{"id": claim.id, "sentence": claim.sentence, "place": claim.place} for claim in registry.load().claims]
-    return {"claims": [claim | {"verdicts": []} for claim in named]}
+def _registered() -> list[JudgedClaim]:
+    """The claims before any verdict: all that can be said is that they are registered."""
+    return [
+        JudgedClaim(id=claim.id, sentence=claim.sentence, place=claim.place, counts={}, hypotheses=())
+        for claim in registry.load().claims
+    ]
 
 
 def _if(inputs: Inputs, name: str, make):
@@ -152,8 +154,8 @@ def _census(params: Params, inputs: Inputs) -> weights.View | None:
     )
 
 
-def _heard(folder: Path, root: Path, inputs: Inputs) -> tuple[int | None, list[listening.Row]]:
-    """The first seed that has samples."""
+def _takes(folder: Path, root: Path, inputs: Inputs) -> tuple[int | None, list[listening.Row]]:
+    """The first seed that has samples, and its rows of takes."""
     if "made" not in inputs.tables:
         return None, []
     made = inputs.tables["made"]
@@ -185,10 +187,10 @@ def _differences(params: Params, inputs: Inputs) -> tuple[list[dict], str]:
         return [], reference
     means = summary.seed_means(inputs.tables["losses"], inputs.tables["samples"])
     rows = summary.paired_differences(means, reference).to_dict("records")
-    fit = validity.load()
+    measured = validity.load()
     for row in rows:
         row["name"] = metric_name(row["metric"])
-        judged = fit.get(row["metric"], {"valid": None, "reason": ""})
+        judged = measured.get(row["metric"], {"valid": None, "reason": ""})
         row["valid"], row["why"] = judged["valid"], judged["reason"]
         words = f"{row['arm']}: difference {row['difference']:+.3g}"
         row["picture"] = interval(row["difference"], row["low"], row["high"], css="inconclusive", alt=words)

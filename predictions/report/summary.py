@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-KEYS = {"arm", "seed", "prompt", "noise", "contrast", "regime"}  # of a sample; every other number is a measure
+KEYS = {"arm", "seed", "prompt", "noise", "contrast", "regime"}  # of a sample; every other number is a metric
 
 
 def seed_means(losses: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """One row per (arm, seed, metric) with its mean `value` over held-out clips and t, or over samples."""
+    """One row per (arm, seed, metric) with the mean `value`, of losses over clips and t, of others over samples."""
     heldout = losses.groupby(["arm", "seed"])["loss"].mean().rename("heldout_loss")
     names = [name for name in samples.select_dtypes("number") if name not in KEYS]
     measured = samples.groupby(["arm", "seed"])[names].mean()
@@ -19,7 +19,7 @@ def seed_means(losses: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
 def paired_differences(means: pd.DataFrame, reference: str) -> pd.DataFrame:
     """One row per (metric, arm other than `reference`): both means, their mean difference over seeds, 95 % interval.
 
-    The interval is Student's; with fewer than two seeds it is NaN. Seeds that an arm lacks are left out of its pairs.
+    The interval is Student's, NaN with fewer than two seeds. Seeds that an arm lacks are left out of its pairs.
     """
     rows = []
     for metric in means["metric"].unique():
@@ -43,7 +43,7 @@ def paired_differences(means: pd.DataFrame, reference: str) -> pd.DataFrame:
 
 
 def student_interval(differences: np.ndarray) -> tuple[float, float]:
-    """95 % for the mean; NaN for fewer than two values."""
+    """Student's 95 % interval of the mean of `[n]` differences; NaN for fewer than two values."""
     if len(differences) < 2:
         return float("nan"), float("nan")
     if np.ptp(differences) == 0:

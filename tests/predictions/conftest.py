@@ -1,11 +1,11 @@
-"""A registry of one page and tables whose truth is known."""
+"""A small registry, and tables of outcomes with planted effects."""
 
 import numpy as np
 import pytest
 import yaml
 
 from benchmarks.calibration import plant
-from predictions.judge.judge import Tree
+from predictions.judge.judge import Checkout
 from predictions.registry import load as registry
 
 PAGE = """
@@ -46,7 +46,7 @@ claims:
         regimes: [toy/*]
         skip: {real: a part is missing}
 """
-CLEAN = Tree(clean=True, registry_committed=True, sealed=True)
+CLEAN = Checkout(clean=True, registry_committed=True, sealed=True)
 EFFECTS = {
     "barrier@0.5": -1.2, "shuffled@0.5": -0.1, "timestep@0.5": -0.2, "baseline": 0.0, "constant@0.5": 0.0,
     "oracle@0.5": -1.6,
@@ -55,13 +55,13 @@ EFFECTS = {
 
 @pytest.fixture
 def page():
-    """The registry's YAML as a dictionary, free to be changed."""
+    """The registry's YAML as a dictionary, for tests to change."""
     return yaml.safe_load(PAGE)
 
 
 @pytest.fixture
 def load_page(tmp_path):
-    """Write a changed page and load it as a registry."""
+    """A function that writes a page to tmp_path/registry.yaml and loads it as a registry."""
 
     def load(changed):
         path = tmp_path / "registry.yaml"
@@ -77,7 +77,10 @@ def plan(page, load_page):
 
 
 def planted(n=12, correlation=0.95, regime="toy/one", adapter="full", run="short", seed=0, first=0, **effects):
-    """Outcomes with `risk` of every arm, shifted as `EFFECTS` or as given, and `weight` of the baseline, near 0.7."""
+    """Outcomes of n seeds: `risk` of every arm, shifted by `EFFECTS` or as given, and a baseline `weight` near 0.7.
+
+    `effects` are named by the arm's name; `first` is the first seed's number.
+    """
     rng = np.random.default_rng(seed)
     named = EFFECTS | {next(arm for arm in EFFECTS if arm.startswith(name)): effect for name, effect in effects.items()}
     values = plant.arms(list(named.values()), n, correlation, "normal", 1, rng)[0]

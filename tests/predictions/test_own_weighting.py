@@ -1,7 +1,8 @@
-"""The worked example of docs/predictions.md, run as it stands there."""
+"""The worked example of docs/predictions.md, run exactly as printed there."""
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,18 +10,19 @@ from eisbach.pipeline import tables
 from eisbach.weighting import registry as weightings
 from predictions import __main__ as verify
 from predictions.counterexamples import archive
-from predictions.registry import load as registry
+from predictions.registry import seal
 
 PAGE = Path(__file__).parents[2] / "docs" / "predictions.md"
 
 
 def block(language):
-    """The page's only block of code in this language."""
+    """The page's only code block in this language."""
     (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return found
 
 
-def test_a_weighting_of_one_s_own_gets_the_same_treatment(tmp_path, monkeypatch, capsys):
+def test_a_weighting_of_one_s_own_is_judged_like_the_barrier(tmp_path, monkeypatch, capsys):
+    shutil.copyfile("params.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weightings, "_registry", dict(weightings._registry))  # gone again after the test
     monkeypatch.setattr(archive, "collect", lambda *places: {})  # searches have tests of their own
@@ -30,17 +32,18 @@ def test_a_weighting_of_one_s_own_gets_the_same_treatment(tmp_path, monkeypatch,
     monkeypatch.setattr(sys, "argv", ["verify", *command])
     verify.main()
     first = Path("out/late.json").read_bytes()
-    tables.write_metrics(registry.SEAL, {"sealed": True, "registry": "", "parts": {}})  # of the pipeline's own registry
+    tables.write_metrics(seal.SEAL, {"sealed": True, "registry": "", "parts": {}})  # of the pipeline's own registry
     verify.main()
     assert Path("out/late.json").read_bytes() == first
     document = json.loads(first)
-    verdicts = {one["run"]: one for one in document["claims"][0]["verdicts"]}
+    (judged,) = document["claims"][0]["hypotheses"]
+    verdicts = {one["run"]: one for one in judged["verdicts"]}
     assert set(verdicts) == {"short", "converged"}
     gates = document["gates"]["densities/eight_gaussians"]
     for run, one in verdicts.items():
-        assert one["status"] == "exploratory"
-        assert (one["effect_label"] == "assay failed") == (not gates[run]["passed"])
-        assert one["tables"] or one["effect_label"] == "assay failed"
-        assert one["n"] == 6
+        assert one["status"]["label"] == "exploratory"
+        assert (one["label"] == "assay failed") == (not gates[run]["passed"])
+        assert len(one["sample"]["seeds"]) == 6
+        assert one["sample"]["tables"] == ["late.parquet"]
         assert "weighing by t" in one["sentence"]
     assert "late" in capsys.readouterr().out

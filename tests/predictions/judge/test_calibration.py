@@ -1,4 +1,4 @@
-"""What the committed calibration must show; `python -m benchmarks.calibration` makes it anew."""
+"""The error rates that the committed calibration must show; `python -m benchmarks.calibration` measures them again."""
 
 import json
 import math
@@ -14,12 +14,12 @@ def results():
     return json.loads(RESULTS.read_text())
 
 
-def test_the_page_says_what_the_results_say(results):
+def test_the_page_is_rendered_from_the_results(results):
     assert PAGE.read_text() == page.render(results)
 
 
-def test_false_words_are_rare_and_intervals_cover(results):
-    """Three standard errors are allowed: among so many cells two would fail by chance."""
+def test_false_decisions_are_rare_and_intervals_cover(results):
+    """Three standard errors are allowed: among so many cells, about two lie outside two by chance."""
     assert len(results["cells"]) == len(cells.SEEDS) * len(cells.CORRELATIONS) * len(plant.SHAPES)
     for name, rates in results["cells"].items():
         assert rates["experiments"] >= 2000, name

@@ -1,4 +1,4 @@
-"""Attempts to fool the engine: what says nothing must not become a verdict, what is at a border must not cross it."""
+"""Attempts to fool the judge: data that say nothing must give no verdict, and borderline data must not cross over."""
 
 import numpy as np
 import pandas as pd
@@ -7,11 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eisbach.errors import UserError
-from predictions.judge import evidence as judgement
-from predictions.judge import judge as verdict
-from predictions.judge import statistics
-from tests.predictions.conftest import CLEAN, planted
-from tests.predictions.judge.test_verdict import judged, with_kind
+from predictions.judge import evidence, statistics, words
+from tests.predictions.conftest import planted
+from tests.predictions.judge.trial import judged, pair, with_kind
 
 ABSENT = ({"kind": "equivalence"}, {"kind": "noninferiority", "direction": "lower"})
 
@@ -31,42 +29,51 @@ def test_a_value_that_is_not_finite_is_no_evidence(value, alternative):
     values = np.array([3.0, 3.1, 2.9, value, 3.2, 3.0, 3.1])
     assert statistics.sign_flip_p(values, 0.0, alternative) == 1
     assert statistics.tost_p(values, 10.0) == statistics.noninferiority_p(values, 10.0) == 1
-    many = np.stack([values, np.full(7, 3.0)])
-    assert statistics.sign_flip_p(many, 0.0, "greater").tolist() == [1, 2**-7]  # the neighbour is not touched
+
+
+def test_a_value_that_is_not_finite_leaves_other_experiments_alone():
+    values = np.array([[3.0, 3.1, 2.9, np.nan, 3.2, 3.0, 3.1], [3.0] * 7])
+    assert statistics.sign_flip_p(values, 0.0, "greater").tolist() == [1, 2**-7]
 
 
 def test_an_arm_that_is_the_baseline_has_no_effect(plan):
     found = judged(plan, shifted(planted(), "barrier", 0.0))
-    assert (found.p, found.effect, found.interval) == (1, 0, (0, 0))
-    assert found.effect_label == "refuted"
-    assert "equivalent" in found.reason
+    assert (found.test.p, found.estimate.effect, found.estimate.interval) == (1, 0, (0, 0))
+    assert found.label == "refuted"
+    assert "equivalent to zero" in found.reason
 
 
-def test_a_metric_that_never_moves_says_nothing(page, load_page):
+@pytest.mark.parametrize("kind", [{"kind": "difference", "direction": "lower"}, *ABSENT])
+def test_a_metric_that_never_moves_says_nothing(page, load_page, kind):
     """Margin 0, oracle 0: neither an effect nor its absence, whatever is claimed."""
     table = planted()
     still = pd.concat([table, table[table["metric"] == "risk"].assign(metric="still", value=1.0)])
-    for kind in ({"kind": "difference", "direction": "lower"}, *ABSENT):
-        found = judged(with_kind(page, load_page, metric="still", **kind), still)
-        assert found.effect_label == "inconclusive", kind
+    assert judged(with_kind(page, load_page, metric="still", **kind), still).label == "inconclusive"
 
 
 def test_one_seed_says_nothing(plan):
     table = planted()
     found = judged(plan, table[table["seed"] == 3])
-    assert found.effect_label in ("not tested", "assay failed")
+    assert found.label == "assay failed"
     assert "single seed" in found.reason
 
 
-def test_one_run_under_two_names_is_refused(plan):
+def test_one_seed_of_an_ungated_hypothesis_is_not_tested(plan):
+    table = planted()
+    found = judged(plan, table[table["seed"] == 3], "claim/weight")
+    assert found.label == "not tested"
+    assert "single seed" in found.reason
+
+
+def test_one_run_under_two_seeds_is_refused(plan):
     table = planted(n=6)
     copies = table.assign(seed=table["seed"] + 6)
     with pytest.raises(UserError, match=r"seeds 0 and 6 of regime 'toy/one' agree in all 7 numbers"):
         judged(plan, pd.concat([table, copies]))
 
 
-def test_a_copy_is_seen_beside_numbers_that_only_some_seeds_have(plan):
-    """Pairs of seeds have the name of their first; the second has no such number."""
+def test_a_copied_seed_is_found_although_some_seeds_have_more_numbers(plan):
+    """A pair of seeds is listed under its first seed; the second has no such number."""
     table = planted(n=6)
     copies = pd.concat([table, table.assign(seed=table["seed"] + 6)])
     pairs = table[(table["metric"] == "risk") & (table["seed"] < 3)].assign(metric="risk/between_seeds")
@@ -74,42 +81,41 @@ def test_a_copy_is_seen_beside_numbers_that_only_some_seeds_have(plan):
         judged(plan, pd.concat([copies, pairs]))
 
 
-def test_two_seeds_that_diverged_are_no_copies(plan):
+def test_two_seeds_that_diverged_are_not_copies(plan):
     table = planted()
     kept = table[table["seed"] > 1]
     flags = table[table["metric"] == "risk"].assign(metric="diverged")
     found = judged(plan, pd.concat([kept, flags.assign(value=(flags["seed"] < 2).astype(float))]))
-    assert (found.effect_label, found.n) == ("supported", 10)
+    assert (found.label, len(found.sample.seeds)) == ("supported", 10)
+
+
+def test_seeds_that_agree_in_some_numbers_are_not_copies(plan):
+    table = planted()
+    table.loc[table["metric"] == "weight", "value"] = 0.7
+    assert judged(plan, table, "claim/weight").label == "supported"
 
 
 @pytest.mark.parametrize("metric", ["risk", "gap/risk", "risk/between_seeds"])
-def test_what_is_made_of_an_unfit_measure_is_unfit(page, load_page, metric):
+def test_a_metric_computed_from_an_invalid_one_is_invalid(page, load_page, metric):
     page["regimes"]["toy/*"]["sound"] = True
     plan = with_kind(page, load_page, metric=metric, kind="difference", direction="lower")
     table = planted()
     named = table[table["metric"] == "risk"].assign(metric=metric)
     both = pd.concat([table, named]) if metric != "risk" else table
-    verdicts, _ = verdict.judge(plan, both, CLEAN, unfit={"risk": "hears nothing"})
-    found = next(one for one in verdicts if (one.hypothesis, one.regime) == ("claim/risk", "toy/one"))
-    assert (found.effect_label, found.reason) == ("not tested", "the metric is unfit: hears nothing")
-
-
-def test_seeds_that_agree_in_some_numbers_are_seeds_still(plan):
-    table = planted()
-    table.loc[table["metric"] == "weight", "value"] = 0.7
-    assert judged(plan, table, "claim/weight").effect_label == "supported"
+    found = judged(plan, both, invalid={"risk": "separates nothing"})
+    assert (found.label, found.reason) == ("not tested", "the metric is invalid: separates nothing")
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.sampled_from([0.1, 0.3, 1 / 3, 0.7, 2.1]), st.integers(7, 16), st.sampled_from([-1, 1]))
 def test_an_effect_exactly_at_the_margin_is_on_neither_side(margin, n, sign):
     values = np.full(n, sign * margin)
-    at = judgement.effect(values, margin)
-    label, _ = judgement.effect_label(at, sign, at.p, at.p_against)
+    at = evidence.effect(values, margin)
+    label, _ = words.effect_label(at, sign, at.p, at.p_against)
     assert label == "inconclusive"
-    same = judgement.equivalence(values, margin)
+    same = evidence.equivalence(values, margin)
     assert same.p == same.p_against == 1
-    worse = judgement.noninferiority(-np.abs(values), margin, 1)
+    worse = evidence.noninferiority(-np.abs(values), margin, 1)
     assert worse.p == worse.p_against == 1
 
 
@@ -125,12 +131,11 @@ def test_ties_make_a_test_cautious_and_never_sharper(values):
 
 def test_one_outlier_that_makes_the_mean_does_not_make_a_verdict(plan):
     found = judged(plan, shifted(planted(), "barrier", np.array([-60.0] + [0.05, -0.05] * 5 + [0.0])))
-    assert found.effect < -3 * found.margin
-    assert found.effect_label == "inconclusive"
+    assert found.estimate.effect < -3 * found.margin.value
+    assert found.label == "inconclusive"
 
 
-def test_shuffled_seeds_of_one_arm_are_no_better_than_paired_ones(plan):
-    """Pairing is by the seed's number, not by the order of the rows."""
+def test_arms_are_paired_by_seed_and_not_by_the_order_of_rows(plan):
     table = planted()
     turned = table.copy()
     barrier = turned["arm"] == "barrier"
@@ -142,14 +147,11 @@ def test_shuffled_seeds_of_one_arm_are_no_better_than_paired_ones(plan):
 @pytest.mark.parametrize("kind", ABSENT)
 def test_an_absence_needs_more_than_few_seeds(page, load_page, kind):
     plan = with_kind(page, load_page, metric="risk", **kind)
-    found = judged(plan, planted(n=4, barrier=0.0))
-    assert found.effect_label == "assay failed"
+    assert judged(plan, planted(n=4, barrier=0.0)).label == "assay failed"
 
 
 def test_a_control_that_is_the_barrier_itself_leaves_no_mechanism(plan):
     table = planted()
-    copied = shifted(table, "timestep", 0.0)
-    barrier = copied.loc[(copied["arm"] == "barrier") & (copied["metric"] == "risk"), "value"].to_numpy()
-    copied.loc[(copied["arm"] == "timestep") & (copied["metric"] == "risk"), "value"] = barrier
-    found = judged(plan, copied)
-    assert (found.effect_label, found.mechanism_label) == ("supported", "refuted")
+    barrier = table.loc[(table["arm"] == "barrier") & (table["metric"] == "risk"), "value"].to_numpy()
+    table.loc[(table["arm"] == "timestep") & (table["metric"] == "risk"), "value"] = barrier
+    assert pair(judged(plan, table)) == ("supported", "refuted")

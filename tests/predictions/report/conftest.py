@@ -1,4 +1,4 @@
-"""A finished run in miniature, as files of the pipeline's layout, and the report made of it; text of it is hostile."""
+"""A small finished run as files in the pipeline's layout, with hostile text, and the report written from it."""
 
 import itertools
 import json
@@ -13,7 +13,31 @@ import soundfile
 import yaml
 from safetensors.numpy import save_file
 
+from eisbach.arms import Arm
+from eisbach.pipeline.outcomes import COLUMNS
 from eisbach.pipeline.params import load
+from predictions.judge.document import plain
+from predictions.judge.verdict import (
+    ArmCheck,
+    Comparison,
+    Control,
+    Document,
+    Estimate,
+    Gate,
+    JudgedClaim,
+    JudgedHypothesis,
+    Margin,
+    Mechanism,
+    RegistryFile,
+    Sample,
+    SearchResult,
+    SignificanceTest,
+    Status,
+    Table,
+    Tree,
+    Verdict,
+)
+from predictions.registry.schema import Bound, Conjunction, Difference, Regime, Universal
 from predictions.report import inputs, site
 
 HOSTILE = "<script>alert('x')</script> \"quoted\" & 'single' \u202eright to left\u0000null"
@@ -21,113 +45,111 @@ SEEDS, ARMS, TENTHS = (0, 1), ("baseline", "barrier", "<b>$arm_{</b>\x00"), (0.2
 CLASSES = ("flat", "middle", "contrast")
 
 
-def verdict(name: str, label: str, **more) -> dict:
-    """A verdict of the layout that `predictions.judge.judge.Verdict` has."""
-    rng = np.random.default_rng(len(name))
-    values = [{"seed": seed, "value": float(value)} for seed, value in enumerate(rng.normal(0.6, 0.2, 6))]
-    effect = float(np.mean([value["value"] for value in values]))
-    control = {
-        "arm": "shuffled@0.5", "label": "inconclusive", "reason": "no", "share": 0.4, "effect": 0.1,
-        "interval": [-0.1, None], "p": 0.2, "p_holm": 0.4, "p_equivalence_holm": 0.3, "differences": values,
-    }  # fmt: skip
-    return {
-        "claim": name.partition("/")[0], "hypothesis": name, "kind": "difference", "statement": f"it rises {HOSTILE}",
-        "regime": "small", "run": "short", "effect_label": label, "reason": "why", "mechanism_label": "refuted",
-        "mechanism_reason": "timestep does as well", "sentence": f"On {name} we found {HOSTILE}.",
-        "status": "exploratory", "status_reason": "24 seeds are missing", "metric": "coverage", "arms": ["barrier@0.5"],
-        "against": ["baseline"], "direction": "higher", "bound": None, "n": 6, "seeds": list(range(6)),
-        "effect": effect, "interval": [effect - 0.2, effect + 0.2], "interval_bca": [None, None], "p": 0.03,
-        "p_holm": 0.06, "p_against": 0.9, "p_against_holm": 1.0, "shape_p": None, "family": "primary",
-        "family_size": 2, "least_p_holm": 0.06, "margin": 0.25, "margin_rule": "registered number",
-        "minimum_detectable_effect": 0.4, "differences": values, "controls": [control], "tables": ["a.parquet"],
-        "counterexample": None, "proof": "", "planned": True,
-    } | more  # fmt: skip
-
-
-NOTHING = {
-    "effect": None,
-    "interval": None,
-    "differences": [],
-    "controls": [],
-    "n": 0,
-    "mechanism_label": "not claimed",
-}
-
-
-COUNTEREXAMPLE = {
-    "found": True, "tried": 7, "description": f"(4, 1, 1) {HOSTILE}", "numbers": {}, "clips": {},
-    "files": {
+VALUES = tuple(np.random.default_rng(0).normal(0.6, 0.2, 6).tolist())
+CONTROL = Control(
+    arm="shuffled@0.5",
+    label="inconclusive",
+    reason="no",
+    comparison=Comparison(
+        share=0.4, effect=0.1, interval=(-0.1, None), p=0.2, p_holm=0.4, p_equivalence_holm=0.3, values=VALUES
+    ),
+)
+REFUTED_MECHANISM = Mechanism(label="refuted", reason="timestep does as well", controls=(CONTROL,))
+COUNTEREXAMPLE = SearchResult(
+    found=True,
+    tried=7,
+    description=f"(4, 1, 1) {HOSTILE}",
+    files={
         "arrays": "counterexamples/it.safetensors", "picture": "counterexamples/it.svg",
         "audio flat": "counterexamples/it-flat.flac", "audio lost": "counterexamples/lost.flac",
         "audio stolen": "../artifacts/generate/0/0-0-'quote\".flac",
     },
-}  # fmt: skip
+)  # fmt: skip
+
+
+def difference(name: str, **keys) -> Difference:
+    """A registered difference of the coverage, which rises with the barrier."""
+    given = {
+        "id": name, "statement": f"it rises {HOSTILE}", "metric": "coverage", "arms": [Arm("barrier", 0.5)],
+        "against": [Arm("baseline")], "direction": "higher", "family": "primary", "regimes": ["small"],
+    }  # fmt: skip
+    return Difference(kind="difference", **given | keys)
+
+
+def untested(label: str = "not tested", regime: str = "small", run: str | None = "short", **parts) -> Verdict:
+    """A verdict without any number."""
+    return Verdict(label=label, regime=regime, run=run, reason="why", sentence=f"We found {HOSTILE}.", **parts)
+
+
+def verdict(label: str, regime: str = "small", **parts) -> Verdict:
+    """A verdict of six seeds with all its numbers."""
+    effect = float(np.mean(VALUES))
+    estimate = Estimate(effect=effect, interval=(effect - 0.2, effect + 0.2), minimum_detectable=0.4)
+    given = {
+        "metric": "coverage",
+        "status": Status(label="exploratory", reason="24 seeds are missing"),
+        "sample": Sample(seeds=tuple(range(6)), values=VALUES, tables=("a.parquet",)),
+        "margin": Margin(value=0.25, rule="registered number"),
+        "estimate": estimate,
+        "test": SignificanceTest(
+            p=0.03, p_holm=0.06, p_against=0.9, p_against_holm=1.0, family_size=2, least_p_holm=0.06
+        ),
+        "mechanism": REFUTED_MECHANISM,
+    }
+    return untested(label, regime, **given | parts)
 
 
 def document() -> dict:
     """verdicts.json with every label, an unbounded interval, a counterexample, a skipped regime."""
+    effect = float(np.mean(VALUES))
+    order = (
+        verdict("supported", estimate=Estimate(effect=effect, interval=(0.2, None))),
+        verdict("refuted", "trajectories/c2"),
+        verdict("refuted", "trajectories/c32"),
+        untested(regime="medium"),
+    )
+    everything = {"id": "curriculum/always", "statement": "always", "regimes": ["analytic"], "search": "s"}
+    whole = {"id": "curriculum/both", "statement": "both", "regimes": ["small"], "parts": ["curriculum/order"]}
     curriculum = [
-        verdict("curriculum/order", "supported", proof="fixed_point", interval=[0.2, None]),
-        verdict("curriculum/order", "refuted", regime="trajectories/c32"),
-        verdict("curriculum/order", "not tested", regime="medium", **NOTHING),
-        verdict("curriculum/order", "not tested", regime="analytic", planned=False, **NOTHING),
-        verdict(
-            "curriculum/always", "refuted", regime="analytic", kind="universal", family="", run="", status_reason="",
-            **NOTHING | {"counterexample": COUNTEREXAMPLE},
+        (difference("curriculum/order", proof="fixed_point", skip={"analytic": "nothing is trained"}), order),
+        (
+            Universal(kind="universal", **everything),
+            (untested("refuted", "analytic", None, counterexample=COUNTEREXAMPLE),),
         ),
-        verdict("curriculum/both", "inconclusive", kind="all", family="", **NOTHING),
-    ]  # fmt: skip
-    noise = [
-        verdict(
-            "noise-level/low",
-            "refuted",
-            kind="bound",
-            metric="participation_ratio",
-            bound=0.9,
-            against=[],
-            controls=[],
-            proof="elasticities",
-        ),
-        verdict(
-            "noise-level/low",
-            "assay failed",
-            regime="densities/eight_gaussians",
-            run="converged",
-            effect=None,
-            interval=None,
-            interval_bca=None,
-            p=None,
-            controls=[],
-        ),
+        (Conjunction(kind="all", **whole), (untested("inconclusive"),)),
     ]
-    claims = [
-        ("curriculum", curriculum),
-        ("noise-level", noise),
-        ("adapter", [verdict("adapter/x", "not tested", **NOTHING)]),
-    ]
-    gate = {
-        "metric": "heldout_loss", "passed": False, "reason": "the oracle's effect is not detected", "n": 6,
-        "oracle_effect": -0.1, "oracle_p": 0.2, "constant_effect": 0.0, "constant_p": 0.01, "margin": 0.2,
-    }  # fmt: skip
-    regime = {"title": "the small Stable Audio 3", "adapter": "dora", "runs": ["short"], "gate": "x", "seeds": 6}
-    return {
-        "schema": 1,
-        "registry": {"sha256": "0" * 64, "committed": True},
-        "tree": {"revision": "1" * 40, "clean": False},
-        "tables": [{"path": "artifacts/toys/outcomes.parquet", "sha256": "2" * 64, "rows": 9}],
-        "regimes": {"small": regime},
-        "gates": {"small": {"short": gate}},
-        "claims": [
-            {
-                "id": name,
-                "sentence": f"Sentence of {name}. {HOSTILE}",
-                "place": "abstract",
-                "counts": {},
-                "verdicts": of,
-            }
-            for name, of in claims
-        ],
-    }
+    bound = Bound(
+        kind="bound", id="noise-level/low", statement="it is high", metric="participation_ratio",
+        arms=[Arm("barrier", 0.5)], direction="higher", bound=0.9, family="primary", regimes=["small"],
+        proof="elasticities",
+    )  # fmt: skip
+    failed = verdict("assay failed", "densities/eight_gaussians", estimate=None, test=None, mechanism=None)
+    noise = [(bound, (verdict("refuted", metric="participation_ratio", mechanism=None), failed))]
+    claims = {"curriculum": curriculum, "noise-level": noise, "adapter": [(difference("adapter/x"), (untested(),))]}
+    gate = Gate(
+        metric="heldout_loss", passed=False, reason="the oracle's effect is not detected", n=6,
+        oracle=ArmCheck(effect=-0.1, p=0.2), constant=ArmCheck(effect=0.0, p=0.01), margin=0.2,
+    )  # fmt: skip
+    regime = Regime(title="the small Stable Audio 3", adapter="dora", runs=["short"], gate="x", seeds=6)
+    return plain(
+        Document(
+            registry=RegistryFile(sha256="0" * 64, committed=True),
+            tree=Tree(revision="1" * 40, clean=False),
+            tables=(Table(path="artifacts/toys/outcomes.parquet", sha256="2" * 64, rows=9),),
+            regimes={"small": regime},
+            gates={"small": {"short": gate}},
+            claims=tuple(
+                JudgedClaim(
+                    id=name,
+                    sentence=f"Sentence of {name}. {HOSTILE}",
+                    place="abstract",
+                    counts={},
+                    hypotheses=tuple(JudgedHypothesis(registered=one, verdicts=of) for one, of in judged),
+                )
+                for name, judged in claims.items()
+            ),
+        )
+    )
 
 
 def write_run(root: Path) -> None:
@@ -168,7 +190,8 @@ def write_run(root: Path) -> None:
         samples = frame((*keys, "prompt"), ARMS, [seed], (0, 1), dynamic_range_db=(20, 40), contrast=(0, 1))
         table(f"artifacts/evaluate/{seed}/samples.parquet", samples)
         outcomes = frame((*keys, "metric"), ["baseline"], [seed], ("w/t<0.2", "vendi"), value=(0.1, 0.3))
-        table(f"artifacts/evaluate/{seed}/outcomes.parquet", outcomes.assign(regime="small", run="short"))
+        facts = {"regime": "small", "lam": np.nan, "adapter": "dora", "optimizer": "adamw", "run": "short"}
+        table(f"artifacts/evaluate/{seed}/outcomes.parquet", outcomes.assign(**facts)[list(COLUMNS)])
         made = frame((*keys, "prompt"), ARMS, [seed], (0, 1))
         made["caption"] = [HOSTILE if prompt else "word " * 2048 for prompt in made["prompt"]]
         made["file"] = [
@@ -217,7 +240,7 @@ def write_toys(table, frame) -> None:
 
     classes = ("flat", "contrast")
     outcomes = rows(("seed", "metric"), SEEDS, ("excess_risk", "vendi_gaussian", "w/t<0.2"), value=(0.1, 0.5))
-    table("artifacts/toys/outcomes.parquet", outcomes)
+    table("artifacts/toys/outcomes.parquet", outcomes[list(COLUMNS)])
     table(
         "artifacts/toys/curves.parquet",
         rows(("seed", "step", "class"), SEEDS, (10, 100), classes, excess_risk=(0.1, 1)),

@@ -1,16 +1,17 @@
-"""The pages as files: complete, safe, the same every time, and honest about what a run lacks."""
+"""The pages as files: complete, safe, reproducible, and explicit about the results that a run lacks."""
 
 import json
 import re
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 import torch
 from jsonschema import Draft202012Validator
 
 from eisbach.barrier import barrier_weight
 from predictions.registry import load as registry
-from predictions.report import site
+from predictions.report import inputs, site
 
 VOID = {"meta", "link", "br", "img", "input"}
 
@@ -91,13 +92,13 @@ def test_hostile_text_is_shown_as_text(whole):
     assert "word " * 2048 in listening
 
 
-def test_audio_names_do_not_tell_the_arm(whole):
+def test_names_of_audio_files_do_not_reveal_the_arm(whole):
     sources = [attributes["src"] for tag, attributes in pages(whole)["listen.html"].tags if tag == "audio"]
     assert len(sources) == 6
     assert all(re.fullmatch(r"audio/[0-9a-f]{16}\.mp3", source) for source in sources)
 
 
-def test_every_picture_has_words(whole):
+def test_every_picture_has_a_text_alternative(whole):
     for page in pages(whole).values():
         for tag, attributes in page.tags:
             if tag == "svg":
@@ -130,7 +131,7 @@ def test_each_claim_shows_its_verdicts_proof_counterexample_and_threats(whole):
     assert "unbounded" in text
 
 
-def test_a_counterexample_is_drawn_and_played_and_what_it_lacks_is_said(whole):
+def test_a_counterexample_is_drawn_and_played_and_its_missing_files_are_named(whole):
     page = pages(whole)["claim-1.html"]
     assert sum(tag == "audio" for tag, _ in page.tags) == 1
     weight = barrier_weight(torch.tensor([[[4.0, 1.0, 1.0]]]).sqrt()).item()
@@ -140,18 +141,18 @@ def test_a_counterexample_is_drawn_and_played_and_what_it_lacks_is_said(whole):
     assert all("lost.flac" in sentence or "quote" in sentence for sentence in said)
 
 
-def test_a_hypothesis_about_an_unfit_measure_says_so(whole):
-    assert "this measure is unfit" in (whole.folder / "claim-2.html").read_text()
-    assert "this measure is unfit" not in (whole.folder / "claim-1.html").read_text()
+def test_a_hypothesis_about_an_invalid_metric_says_so(whole):
+    assert "this metric is invalid" in (whole.folder / "claim-2.html").read_text()
+    assert "this metric is invalid" not in (whole.folder / "claim-1.html").read_text()
 
 
-def test_toys_have_a_section_per_regime_with_what_was_drawn(whole):
+def test_toys_have_a_section_per_regime_with_its_pictures(whole):
     text = " ".join(pages(whole)["toys.html"].text)
     assert text.index("2-D densities, two moons") < text.index("Trajectories, 32 channels")
     assert sum(tag == "figure" for tag, _ in pages(whole)["toys.html"].tags) == 4 + 3
 
 
-def test_an_incomplete_run_is_reported_and_says_what_is_missing(incomplete):
+def test_the_report_of_an_incomplete_run_names_the_missing_results(incomplete):
     assert "This run has no verdicts yet" in " ".join((incomplete.folder / "index.html").read_text().split())
     said = " ".join(incomplete.inputs.missing)
     for words in (
@@ -170,20 +171,20 @@ def test_an_incomplete_run_is_reported_and_says_what_is_missing(incomplete):
     assert (incomplete.folder / "listen.html").read_text().count("<audio") == 6
 
 
-def test_nothing_at_all_is_a_report_too(tmp_path, whole, make_report):
+def test_a_run_without_results_has_a_report_too(tmp_path, whole, make_report):
     (tmp_path / "params.yaml").write_text((whole.root / "params.yaml").read_text())
     empty = make_report(tmp_path, tmp_path / "report")
     assert {name for name, _ in site.PAGES} <= {path.name for path in empty.folder.iterdir()}
     assert len(empty.inputs.missing) >= 10
 
 
-def test_the_json_keeps_to_its_published_schema(whole):
+def test_the_json_validates_against_its_published_schema(whole):
     schema = json.loads((whole.folder / "verdicts.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     document = json.loads((whole.folder / "verdicts.json").read_text())
     validator.validate(document)
-    document["claims"][0]["verdicts"][0]["effect_label"] = "proven"
+    document["claims"][0]["hypotheses"][0]["verdicts"][0]["label"] = "proven"
     assert not validator.is_valid(document)
 
 
@@ -195,6 +196,27 @@ def test_the_markdown_has_a_row_per_claim_and_regime_and_no_markup_of_others(who
     assert all(len(re.findall(r"(?<!\\)\|", row)) == 7 for row in rows)
 
 
-@pytest.mark.parametrize("page", ["index.html", "claim-1.html", "report.md"])
-def test_counts_stand_beside_labels(whole, page):
-    assert "refuted" in (whole.folder / page).read_text()
+@pytest.mark.parametrize(
+    ("page", "words"), [("index.html", "×2"), ("claim-1.html", "×2"), ("report.md", "refuted (2)")]
+)
+def test_a_label_that_several_verdicts_carry_has_their_number(whole, page, words):
+    assert words in (whole.folder / page).read_text()
+
+
+@pytest.mark.parametrize("content", ['{"schema": 1, "claims": []}', "{"])
+def test_verdicts_of_another_layout_are_reported_as_missing(tmp_path, content):
+    (tmp_path / inputs.VERDICTS.parent).mkdir()
+    (tmp_path / inputs.VERDICTS).write_text(content)
+    found = inputs.read(tmp_path, [])
+    assert found.document is None
+    assert "verdicts" not in found.numbers
+    assert f"No verdicts: {inputs.VERDICTS} cannot be read." in found.missing
+
+
+def test_an_outcome_table_of_another_layout_is_reported_as_missing(tmp_path):
+    path = tmp_path / inputs.paths.TOYS / "outcomes.parquet"
+    path.parent.mkdir(parents=True)
+    pd.DataFrame({"metric": ["vendi"], "value": [1.0]}).to_parquet(path)
+    found = inputs.read(tmp_path, [])
+    assert "toy_outcomes" not in found.tables
+    assert any("toys' outcomes" in sentence for sentence in found.missing)

@@ -1,3 +1,5 @@
+"""Paired differences over seeds."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,13 +20,13 @@ def means(effect, seeds=6):
     return pd.DataFrame(rows)
 
 
-def test_pairing_finds_an_effect_far_below_the_spread_of_seeds():
+def test_pairing_finds_an_effect_far_below_the_spread_over_seeds():
     row = paired_differences(means(0.1), "baseline").iloc[0]
     assert row["low"] < 0.1 < row["high"]
     assert row["low"] > 0.05
 
 
-def test_identical_arms_differ_by_nothing():
+def test_identical_arms_have_no_difference():
     table = means(0.0)
     table["value"] = table.groupby(["seed", "metric"])["value"].transform("first")
     differences = paired_differences(table, "baseline")
@@ -37,7 +39,7 @@ def test_one_seed_has_no_interval():
     assert row["seeds"] == 1
 
 
-def test_a_seed_that_an_arm_lacks_is_left_out_of_the_pairs():
+def test_a_seed_that_an_arm_lacks_is_left_out_of_its_pairs():
     table = means(1.0)
     table = table[~((table["arm"] == "barrier") & (table["seed"] == 3))]
     assert (paired_differences(table, "baseline")["seeds"] == 5).all()

@@ -18,6 +18,7 @@ from eisbach.models import small
 from eisbach.pipeline import paths
 from eisbach.pipeline.stages import between_seeds, evaluate, reference
 from predictions.registry import load as registry
+from predictions.registry.schema import Difference, Measured
 from tests.eisbach.metrics.embedders import tiny_clap
 from tests.settings import text
 
@@ -141,8 +142,9 @@ def test_every_registered_metric_of_the_small_model_is_measured(project):
     between_seeds.main()
     tables = [paths.EVALUATION / str(seed) / "outcomes.parquet" for seed in SEEDS] + [paths.BETWEEN_SEEDS]
     measured = set(pd.concat([pd.read_parquet(path) for path in tables])["metric"])
-    planned = [one for _, one in registry.load().hypotheses if "small" in one.regimes and one.metric]
-    named = {one.metric for one in planned} | {one.against_metric for one in planned if one.against_metric}
+    planned = [one for one in registry.load().hypotheses if "small" in one.regimes and isinstance(one, Measured)]
+    named = {one.metric_on("small") for one in planned}
+    named |= {one.against_metric_on("small") for one in planned if isinstance(one, Difference)}
     assert named <= measured
 
 
