@@ -19,13 +19,9 @@ NO_RESULTS = {
     "eisbach/training/previews.py",
     *(f"eisbach/pipeline/{name}.py" for name in ("command", "durations", "params", "paths", "progress", "tables")),
 }
-BARRIER = {"eisbach/barrier.py"}  # imported by `stages.loading` to check the names of weightings
-ADAPTERS = {f"eisbach/adapters/{path.name}" for path in (ROOT / "eisbach" / "adapters").glob("*.py")}
 UNUSED = {  # imported by a stage that does not use them
-    # `stages.loading` imports the adapters for other stages; these use the base alone.
-    **dict.fromkeys(("base", "census", "reference"), ADAPTERS | {"eisbach/sample.py"}),
-    "encode": ADAPTERS | BARRIER,
-    "generate": BARRIER,
+    # `loading` can load a released model, which samples; no number of these comes from sampling.
+    **{stage: {"eisbach/sample.py"} for stage in ("base", "census", "reference")},
     # Previews generate samples, and validation chooses its clips with `generate.prompts`; neither changes an adapter.
     "finetune": {"eisbach/inference/generate.py", "eisbach/sample.py"},
 }

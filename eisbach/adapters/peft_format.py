@@ -12,7 +12,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -58,6 +57,8 @@ def read(folder: str | Path) -> Adapter:
 def write(folder: str | Path, adapter: Adapter) -> None:
     """Write `folder`, replacing it whole; equal adapters give equal bytes. The config records no dropout."""
     layers = sorted({split(name, folder)[0] for name in adapter.tensors})
+    from peft import LoraConfig  # takes seconds to import
+
     config = LoraConfig(
         r=adapter.rank,
         lora_alpha=adapter.alpha,

@@ -16,7 +16,7 @@ def main(seed: int) -> None:
     from eisbach.pipeline import outcomes, paths, tables
     from eisbach.pipeline.params import load
     from eisbach.pipeline.progress import track
-    from eisbach.pipeline.stages import loading
+    from eisbach.pipeline.stages import adapters as stage_adapters
     from eisbach.training.arms import arms as trained_arms
 
     params = load()
@@ -29,11 +29,11 @@ def main(seed: int) -> None:
     texts = evaluate.texts(clap_model, prompt_clips)
     stored = clip_features.load(paths.REFERENCE, ["codec", *embedders])
     real = evaluate.reference(archive, *stored, settings.embedders)
-    model, adapters = loading.arms(params, seed)
+    model, adapters = stage_adapters.untrained(params, seed)
 
     generated = load_file(paths.SAMPLES / str(seed) / "samples.safetensors")
     losses, measured, results, features = [], [], [], {}
-    arms = loading.trained(params)
+    arms = stage_adapters.arm_names(params)
     for arm in track(arms, f"evaluate seed {seed}", len(arms)):
         cosines = {}
         if arm in params.finetune.arms and params.finetune.arms[arm].weighting == "barrier":
@@ -41,7 +41,7 @@ def main(seed: int) -> None:
             lam = trained_arms(params.finetune)[arm].lam
             cosines = gradients.cosines(model, adapters, arm, archive.split("finetune"), params.finetune, lam, seed)
         try:
-            with loading.use_adapter(adapters, arm, params, seed):
+            with stage_adapters.use_adapter(adapters, arm, params, seed):
                 table, values = evaluate.heldout_metrics(model, grid, params.census.lam)
             samples = evaluate.sample_features(model.pretransform, generated[arm], prompt_clips, embedders, real.scale)
         except UserError as error:
@@ -54,7 +54,7 @@ def main(seed: int) -> None:
                 values | cosines | evaluate.sample_metrics(samples, prompt_clips, real, texts),
                 regime=model.regime,
                 arm=arm,
-                **loading.label(params, arm),
+                **stage_adapters.label(params, arm),
                 optimizer="adamw",
                 run="short",
                 seed=seed,

@@ -18,7 +18,7 @@ def main(seed: int) -> None:
     from eisbach.pipeline import paths, tables
     from eisbach.pipeline.params import load
     from eisbach.pipeline.progress import track
-    from eisbach.pipeline.stages import loading
+    from eisbach.pipeline.stages import adapters as stage_adapters
     from eisbach.training import loggers, previews, validation
     from eisbach.training.loop import finetune, followed
     from eisbach.training.processes import gathered, share
@@ -30,7 +30,7 @@ def main(seed: int) -> None:
     weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in arms.items()}
     mine = share(weightings, followed(weightings, params.finetune), index, count)
     settings = replace(params.finetune, arms={arm: arms[arm] for arm in mine})
-    model, adapters = loading.arms(replace(params, finetune=settings), seed)
+    model, adapters = stage_adapters.untrained(replace(params, finetune=settings), seed)
     if settings.compile:
         compile_blocks(adapters.dit)
     archive = latents.load(paths.ARCHIVE)

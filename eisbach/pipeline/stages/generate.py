@@ -15,21 +15,21 @@ def main(seed: int) -> None:
     from eisbach.pipeline import paths, tables
     from eisbach.pipeline.params import load
     from eisbach.pipeline.progress import track
-    from eisbach.pipeline.stages import loading
+    from eisbach.pipeline.stages import adapters as stage_adapters
     from eisbach.pipeline.threads import thread_map
     from eisbach.seeds import derive
 
     params = load()
     settings = params.generate
-    model, adapters = loading.arms(params, seed)
+    model, adapters = stage_adapters.untrained(params, seed)
     asked = prompts(latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
     noise_seed = derive(settings.noise_seed, "generate", seed)  # per seed, so that intervals over seeds include it
     samples, rows = {}, []
     with replacing(paths.SAMPLES / str(seed)) as folder:
         folder.mkdir()
-        arms = loading.trained(params)
+        arms = stage_adapters.arm_names(params)
         for arm in track(arms, f"generate seed {seed}", len(arms)):
-            with loading.use_adapter(adapters, arm, params, seed):
+            with stage_adapters.use_adapter(adapters, arm, params, seed):
                 made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
             samples[arm] = made
             decoded = thread_map(torch.no_grad()(model.pretransform.decode), made[:, :1])

@@ -65,15 +65,6 @@ def test_every_corpus_of_conf_is_valid_and_complete(tmp_path, data, kind):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "arm", "lam"),
-    [([], "barrier", 0.5), (["finetune.arms.barrier.settings.lam=0.9"], "constant", 0.9), ([], "baseline", None)],
-)
-def test_a_replaying_arm_has_the_lambda_of_the_arm_that_it_follows(tmp_path, overrides, arm, lam):
-    found = preset(tmp_path, *overrides).finetune.lam(arm)
-    assert found == lam if lam is not None else found != found
-
-
-@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"finetune": {"leraning_rate": 1}}, "unknown key 'finetune.leraning_rate'"),

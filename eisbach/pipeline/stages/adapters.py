@@ -1,0 +1,68 @@
+"""The adapters of a run: those that `finetune` trains and the imported ones, for the stages that use them."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import nn
+
+from eisbach import weighting
+from eisbach.adapters import imported, sa3_format
+from eisbach.adapters.merged import merged
+from eisbach.adapters.paired import PairedAdapters
+from eisbach.pipeline import paths
+from eisbach.pipeline.params import Params
+from eisbach.pipeline.stages import loading
+from eisbach.training.arms import arms
+
+
+def untrained(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
+    """The base, and the untrained adapters of params.finetune.arms with the initial values of `seed`."""
+    model, settings = loading.base(params), params.finetune
+    adapters = PairedAdapters(
+        model.model.model,
+        settings.arms,
+        settings.adapter,
+        settings.rank,
+        settings.alpha,
+        seed,
+        norm_gradient=settings.norm_gradient,
+    )
+    return model, adapters
+
+
+def arm_names(params: Params) -> list[str]:
+    """The arms with a trained adapter: those of params.finetune, then the imported ones.
+
+    Raises UserError when an imported adapter has the name of another arm or of a weighting: its outcomes would be
+    mistaken for those of that arm or of a control.
+    """
+    taken = {*params.finetune.arms, *weighting.names()}
+    return [*params.finetune.arms, *imported.files(params.imported, taken)]
+
+
+def label(params: Params, arm: str) -> dict[str, object]:
+    """The columns `lam` and `adapter` of an arm's outcomes; `lam` is NaN for an arm without a known lambda."""
+    if arm in params.finetune.arms:
+        return {"lam": arms(params.finetune)[arm].lam, "adapter": params.finetune.adapter}
+    return {"lam": math.nan, "adapter": sa3_format.read(_imported_file(params, arm)).kind}
+
+
+@contextmanager
+def use_adapter(adapters: PairedAdapters, arm: str, params: Params, seed: int) -> Iterator[None]:
+    """Run the DiT with only the adapter of `arm`, then restore it.
+
+    The adapter is the one that `finetune` saved for `seed`, or the imported file of that name.
+    """
+    if arm in params.finetune.arms:
+        adapters.load(arm, paths.ADAPTERS / str(seed) / arm)
+        with merged(adapters, arm):
+            yield
+    else:
+        with imported.use_adapter(adapters, _imported_file(params, arm)):
+            yield
+
+
+def _imported_file(params: Params, arm: str) -> Path:
+    return imported.files(params.imported, set())[arm]
