@@ -28,10 +28,10 @@ from eisbach import flow
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.barrier import barrier_factor
 from eisbach.data.latents import Latents
-from eisbach.files import replacing
 from eisbach.models import small
 from eisbach.models.velocity import predict
 from eisbach.objective import per_sample_loss
+from eisbach.pipeline.files import replacing
 from eisbach.pipeline.progress import track
 from eisbach.seeds import torch_generator
 

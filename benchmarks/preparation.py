@@ -23,7 +23,7 @@ import soundfile
 
 from eisbach.compose import composed
 from eisbach.data.recorded import ffmpeg
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 
 SECONDS, RATE = 10, 48000
 RESULT = Path(__file__).with_suffix(".json")

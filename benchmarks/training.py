@@ -23,9 +23,9 @@ from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 
 from eisbach.adapters.paired import PairedAdapters, targets
-from eisbach.files import replacing
 from eisbach.models import closed_form, small
 from eisbach.models.conditioning import dit_inputs
+from eisbach.pipeline.files import replacing
 
 ARMS, BATCHES, ROUNDS, RANK, LENGTH = (1, 2, 4, 8), (2, 4, 8), 3, 16, 108
 RESULT = Path(__file__).with_suffix(".json")

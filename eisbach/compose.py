@@ -12,8 +12,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
 from eisbach.pipeline import command, params
+from eisbach.pipeline.files import replacing
 
 
 def composed(overrides: list[str], folder: str | Path = "conf") -> str:

@@ -14,7 +14,7 @@ OURS = ("eisbach", "predictions", "toy_models")
 # These read, write or report, and change no number. For params.py, DVC compares the values of the settings.
 NO_RESULTS = {
     "eisbach/errors.py",
-    "eisbach/files.py",
+    "eisbach/pipeline/files.py",
     "eisbach/training/loggers.py",
     "eisbach/training/previews.py",
     *(f"eisbach/pipeline/{name}.py" for name in ("command", "durations", "params", "paths", "progress", "tables")),

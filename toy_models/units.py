@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 from eisbach.pipeline.params import Toys
 from toy_models import experiment, ideal
 from toy_models.regimes import ANALYTIC

@@ -26,7 +26,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from benchmarks.calibration import cells, labels, page, plant
-    from eisbach.files import replacing
+    from eisbach.pipeline.files import replacing
     from eisbach.pipeline.progress import track
     from eisbach.pipeline.tables import write_metrics
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from eisbach.data import clips, latents
-from eisbach.files import replacing
 from eisbach.metrics import clip_features, sets
 from eisbach.pipeline import paths
 from eisbach.pipeline.command import run
+from eisbach.pipeline.files import replacing
 from eisbach.pipeline.params import load
 from eisbach.pipeline.stages import loading
 

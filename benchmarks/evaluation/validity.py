@@ -20,10 +20,10 @@ import torch
 from benchmarks.evaluation import groups
 from benchmarks.evaluation.document import into_document
 from eisbach.data import clips, latents
-from eisbach.files import replacing
 from eisbach.metrics import clip_features, sets, validity
 from eisbach.pipeline import paths
 from eisbach.pipeline.command import run
+from eisbach.pipeline.files import replacing
 from eisbach.pipeline.params import load
 from eisbach.pipeline.progress import track
 from eisbach.pipeline.stages import loading

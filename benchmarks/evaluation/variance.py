@@ -21,10 +21,10 @@ from safetensors.torch import load_file
 
 from benchmarks.evaluation.document import into_document
 from eisbach.data import latents
-from eisbach.files import replacing
 from eisbach.metrics import clip_features, validity
 from eisbach.pipeline import paths
 from eisbach.pipeline.command import run
+from eisbach.pipeline.files import replacing
 from eisbach.pipeline.params import load
 from eisbach.pipeline.stages import loading
 

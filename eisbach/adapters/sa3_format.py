@@ -23,7 +23,7 @@ from torch import Tensor
 from eisbach.adapters import peft_format
 from eisbach.adapters.peft_format import Adapter
 from eisbach.errors import UserError
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 
 DIT, PARAMETRIZATION = "model.", ".parametrizations.weight.0."
 TO_SA3 = {peft_format.LORA_A: "lora_A", peft_format.LORA_B: "lora_B", peft_format.MAGNITUDE: "magnitude"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 
 SAMPLE_RATE = 44100  # Hz, of every corpus
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 from eisbach.seeds import torch_generator
 
 BUCKET = 16  # latents; clips whose lengths fall into the same bucket count as equally long

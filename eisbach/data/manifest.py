@@ -12,7 +12,7 @@ import pyarrow.parquet as parquet
 
 from eisbach.data.contrast import CLASSES
 from eisbach.errors import UserError
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 
 SOURCES = ("scores", "musiccaps", "folder")
 CONTRAST_SOURCES = ("arrangement", "measured")  # known from the arrangement, or the rank of a measured loudness range

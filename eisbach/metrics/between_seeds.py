@@ -17,10 +17,10 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
 from eisbach.metrics import consistency
 from eisbach.metrics.diversity import mean_distance
 from eisbach.metrics.sets import suffixed
+from eisbach.pipeline.files import replacing
 
 FILE = "features.safetensors"  # in the folder of an evaluated seed, with its tables
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
 from eisbach.metrics import sound, structure
 from eisbach.metrics.embedders import clap, musicnn, packages, preview, yamnet
 from eisbach.metrics.trajectory import Basis
+from eisbach.pipeline.files import replacing
 
 Embedders = Mapping[str, Callable[[np.ndarray], np.ndarray]]  # mono audio [samples] at 16 kHz -> [D]
 MAKERS = {"musicnn": musicnn.embedder, "yamnet": yamnet.embedder}

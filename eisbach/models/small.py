@@ -17,10 +17,10 @@ from stable_audio_tools.models.factory import create_model_from_config
 from torch import nn
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
 from eisbach.models.codec import MelPatchCodec
 from eisbach.models.tensor_check import mismatches, shapes
 from eisbach.models.text import MiniLMConditioner
+from eisbach.pipeline.files import replacing
 
 BASE = Path(__file__).parent / "small_base"
 

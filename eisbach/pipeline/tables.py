@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 
 
 def write(path: str | Path, table: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 
 
 def save(path: str | Path, tensors: dict[str, Tensor], facts: dict) -> None:

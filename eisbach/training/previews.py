@@ -9,8 +9,8 @@ from torch import nn
 from eisbach.adapters.merged import merged
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.data.latents import Latents
-from eisbach.files import replacing
 from eisbach.inference.generate import generate, prompts
+from eisbach.pipeline.files import replacing
 from eisbach.pipeline.params import Finetune, Generate
 from eisbach.seeds import derive
 

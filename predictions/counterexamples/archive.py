@@ -5,8 +5,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from eisbach.data import clips
-from eisbach.files import replacing
 from eisbach.pipeline import tables
+from eisbach.pipeline.files import replacing
 from predictions.counterexamples import searches
 from predictions.counterexamples.searches import Counterexample
 

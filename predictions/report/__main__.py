@@ -14,8 +14,8 @@ def main() -> None:
     )
     parser.parse_args()
 
-    from eisbach.files import replacing
     from eisbach.pipeline import paths, tables
+    from eisbach.pipeline.files import replacing
     from eisbach.pipeline.params import load
     from predictions.report import inputs, plots, site
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from eisbach.files import replacing
 from eisbach.metrics.loss_by_t import by_tenth
+from eisbach.pipeline.files import replacing
 from predictions.registry.schema import Bound, Exact
 from predictions.report.claims import Claim, words
 from predictions.report.inputs import Inputs

@@ -21,8 +21,8 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m predictions.report.readme", description=__doc__).parse_args()
 
     from eisbach.errors import UserError
-    from eisbach.files import replacing
     from eisbach.pipeline import paths, tables
+    from eisbach.pipeline.files import replacing
     from predictions.judge.document import parse
     from predictions.report import svg
     from predictions.report.inputs import VERDICTS

@@ -20,7 +20,7 @@ def text() -> str:
 def main() -> None:
     argparse.ArgumentParser(prog="python -m predictions.report.schema", description=__doc__).parse_args()
 
-    from eisbach.files import replacing
+    from eisbach.pipeline.files import replacing
 
     with replacing(SCHEMA) as temporary:
         temporary.write_text(text())

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from eisbach.data.recorded import ffmpeg
 from eisbach.data.status import SourceStatus
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 from eisbach.pipeline.params import MusicCaps
 
 ADDRESS = "https://www.youtube.com/watch?v={id}"  # a full URL, so that an id beginning with - is not an option

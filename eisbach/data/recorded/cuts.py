@@ -11,8 +11,8 @@ from pathlib import Path
 from eisbach.data import audio
 from eisbach.data.recorded import decoding, ffmpeg, measured_contrast, preencoded
 from eisbach.data.recorded.types import ClipFile, Rules, Unusable
-from eisbach.files import replacing
 from eisbach.metrics import loudness
+from eisbach.pipeline.files import replacing
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 
 BARS = 32
 CHORDAL = 0.25  # a part is split into its top line and the rest where more than this share of onsets are chords

@@ -12,8 +12,8 @@ import numpy as np
 from eisbach.data import audio
 from eisbach.data.clips import SAMPLE_RATE
 from eisbach.errors import UserError
-from eisbach.files import replacing
 from eisbach.metrics import loudness
+from eisbach.pipeline.files import replacing
 
 FADE_SECONDS = 0.02
 

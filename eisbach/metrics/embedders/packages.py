@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
 from eisbach.metrics.embedders import yamnet
+from eisbach.pipeline.files import replacing
 
 HOME = Path(sys.prefix) / "share" / "eisbach" / "embedders"  # inside the Python environment
 

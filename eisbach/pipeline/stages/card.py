@@ -11,9 +11,9 @@ def main() -> None:
     import json
 
     from eisbach.errors import UserError
-    from eisbach.files import replacing
     from eisbach.models import small
     from eisbach.pipeline import paths
+    from eisbach.pipeline.files import replacing
 
     measured = paths.METRICS / "base.json"
     if not measured.is_file():

@@ -10,9 +10,9 @@ def main(seed: int) -> None:
     from safetensors.torch import save_file
 
     from eisbach.data import latents
-    from eisbach.files import replacing
     from eisbach.inference.generate import generate, prompts
     from eisbach.pipeline import paths, tables
+    from eisbach.pipeline.files import replacing
     from eisbach.pipeline.params import load
     from eisbach.pipeline.progress import track
     from eisbach.pipeline.stages import adapters as stage_adapters

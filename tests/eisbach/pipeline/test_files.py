@@ -5,7 +5,7 @@ import os
 import pytest
 
 from eisbach.errors import UserError
-from eisbach.files import replacing
+from eisbach.pipeline.files import replacing
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary_file(tmp_path):
