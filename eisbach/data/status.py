@@ -10,17 +10,23 @@ import pandas as pd
 from eisbach.errors import UserError
 from eisbach.pipeline import tables
 
+USABLE = ("ok", "partial")  # partial: some of the source gives no clips; `lost_seconds` says how much
+
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """One source (a score, a video or a file): one row of status.parquet."""
+    """One source (a score, a video or a file): one row of status.parquet.
+
+    Two runs on the same sources have equal rows: no time, address or temporary path may be in a reason.
+    """
 
     name: str
-    status: str  # "ok", or the kind of fault
-    reason: str = ""  # the fault in a sentence
+    status: str  # one of USABLE, or the kind of fault
+    reason: str = ""  # the fault, or what was changed, in a sentence
     attempts: int = 1
     clips: int = 0
     sha256: str = ""  # of the source's file; empty where there is none
+    lost_seconds: float = 0.0  # of a partial source: what could not be used
 
 
 def write(sources: Iterable[SourceStatus], folder: Path) -> None:
@@ -36,7 +42,7 @@ def counts(sources: Iterable[SourceStatus]) -> dict[str, int]:
 def coverage(sources: list[SourceStatus]) -> float:
     """The share of usable sources in [0, 1]. Duplicates are not counted: their music is in the corpus."""
     counted = [source for source in sources if source.status != "duplicate"]
-    return sum(source.status == "ok" for source in counted) / max(len(counted), 1)
+    return sum(source.status in USABLE for source in counted) / max(len(counted), 1)
 
 
 def check_coverage(sources: list[SourceStatus], minimum: float, table: Path) -> None:
