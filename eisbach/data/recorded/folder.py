@@ -144,7 +144,7 @@ def _recording(name: str, path: Path, rows: list[Row], table: Table | None, corp
         id=f"{slug}-{digest}".strip("-"),
         name=name,
         path=path,
-        piece=row.cells.get(corpus.group, "").strip() or name,
+        piece=(row.cells.get(corpus.group, "").strip() if corpus.group else "") or name,
         caption=caption,
         licence=row.cells.get("licence", "").strip() or corpus.licence,
         aspects=aspects,

@@ -118,8 +118,9 @@ def test_aspects_of_each_form(given_text, aspects):
 )
 def test_a_table_that_cannot_be_read_is_refused_with_the_cure(tmp_path, content, message):
     (tmp_path / "t.csv").write_bytes(content)
-    with pytest.raises(UserError, match=rf"t\.csv.*{message}|{message}.*t\.csv"):
+    with pytest.raises(UserError, match=message) as fault:
         table.read_tables(tmp_path, "t.csv", [])
+    assert "t.csv" in str(fault.value)
 
 
 @pytest.mark.parametrize("line", ["{", "[]", "5", '{"caption": "x"}', '{"file_name": 5}', "[" * 99999])
@@ -200,9 +201,9 @@ def test_a_column_named_like_one_of_ours_is_copied_beside_it(tunes, tmp_path, co
 def test_two_columns_that_would_have_one_name_are_both_copied(tunes, tmp_path):
     row = {"caption": "a tune", "piece": "one", "table_piece": "two", "table_table_piece": "three"}
     found, _ = prepared(tunes, tmp_path, [{"file_name": name, **row} for name in tunes[1]])
-    row = found["a.wav"]
-    assert {"one", "two", "three"} <= set(row.values())
-    assert row["table_piece"] == "two"
+    added = {name: cell for name, cell in found["a.wav"].items() if name.startswith("table_")}
+    assert sorted(added.values()) == ["one", "three", "two"]
+    assert added["table_piece"] == "two"
 
 
 def test_equal_rows_of_a_file_count_once_and_different_ones_are_ambiguous(tunes, tmp_path):
