@@ -1,5 +1,6 @@
 """The status of every source of a corpus, and the check that enough of them are usable."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -10,6 +11,11 @@ import pandas as pd
 from eisbach.errors import UserError
 from eisbach.pipeline import tables
 
+# What messages of libraries have that no other run will have: addresses of objects, dates, times, and waits.
+CHANGING = re.compile(
+    r"0x[0-9a-f]{6,}|\d{4}-\d\d-\d\d|\d{1,2}:\d\d(:\d\d)?(\.\d+)?|in \d+ (second|minute|hour|day|week|month)s?",
+    re.IGNORECASE,
+)
 USABLE = ("ok", "partial")  # partial: some of the source gives no clips; `lost_seconds` says how much
 
 
@@ -17,7 +23,7 @@ USABLE = ("ok", "partial")  # partial: some of the source gives no clips; `lost_
 class SourceStatus:
     """One source (a score, a video or a file): one row of status.parquet.
 
-    Two runs on the same sources have equal rows: no time, address or temporary path may be in a reason.
+    Two runs on the same sources have equal rows: `write` takes addresses and times out of reasons.
     """
 
     name: str
@@ -31,7 +37,8 @@ class SourceStatus:
 
 def write(sources: Iterable[SourceStatus], folder: Path) -> None:
     """Write status.parquet into `folder`: the availability report, by which two runs can be compared."""
-    tables.write(folder / "status.parquet", pd.DataFrame([asdict(source) for source in sources]))
+    rows = [asdict(source) | {"reason": CHANGING.sub("...", source.reason)} for source in sources]
+    tables.write(folder / "status.parquet", pd.DataFrame(rows))
 
 
 def counts(sources: Iterable[SourceStatus]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""200 mixed files, 40 of them broken in ten ways, with three tables in three encodings, through DVC: `pytest -m slow`."""
+"""200 mixed files, 40 broken in ten ways, three tables in three encodings, through DVC: `pytest -m slow`."""
 
 import json
 import os
@@ -87,5 +87,5 @@ def test_two_hundred_mixed_files_are_each_used_or_named_once(tmp_path):
     assert (statuses.loc[statuses["status"] != "ok", "reason"].str.len() > 4).all()
     found = manifest.read(corpus / "manifest.parquet")
     assert all(row["caption"] == f"caption of {Path(row['file']).name}" for row in found)
-    assert all((row["table_path"] if "table_path" in row else row["path"]) == "x" for row in found)
+    assert all(row["path"] == "x" for row in found)
     assert json.loads((corpus / "summary.json").read_text())["coverage"] == pytest.approx(0.8, abs=0.03)
