@@ -51,7 +51,7 @@ class Folder:
 
     kind: Literal["folder"]
     path: str
-    captions: str  # a CSV or JSONL table in the folder; empty: metadata.csv, metadata.jsonl, or .txt files
+    captions: str  # a CSV or JSONL table in the folder; empty: metadata.csv or .jsonl in any folder, or .txt files
     group: str  # a column of that table whose values must not be shared between splits; empty: each file alone
     licence: str  # of files without a licence in the table
     min_seconds: float  # shorter clips are left out

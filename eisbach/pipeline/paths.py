@@ -4,6 +4,7 @@ from pathlib import Path
 
 ARTIFACTS = Path("artifacts")
 REGISTRATION = ARTIFACTS / "registration.json"
+SOURCES = ARTIFACTS / "sources.json"
 MANIFEST = ARTIFACTS / "corpus" / "manifest.parquet"
 CLIPS = ARTIFACTS / "corpus" / "clips.tar"
 ARCHIVE = ARTIFACTS / "encode" / "archive.safetensors"
