@@ -24,7 +24,7 @@ PIECE = 2**22  # numbers read at once: 32 MiB in float64
 
 @dataclass(frozen=True)
 class Piece:
-    """Some latents of one array: floats `[n, C, T]`, finite where valid, their mask `[n, T]` or None, and their keys.
+    """Some latents of one array: floats `[n, C, T]`, their mask `[n, T]`, true where valid, or None, and their keys.
 
     A key identifies a latent in a table of labels: the file's path inside the folder, or its name; with the row's
     number, as in `latents.npy:12`, for an array `[N, C, T]`.
@@ -102,13 +102,7 @@ def _read(array: Stored, mask: Stored | None, name: str) -> Iterator[Piece]:
 
 
 def _checked(piece: Piece, array: Stored) -> Piece:
-    """The piece. Raises UserError when a valid position of it is not finite, or none is valid."""
-    finite = piece.latents.isfinite().all(1)
-    if piece.mask is not None:
-        finite |= ~piece.mask
-    if not finite.all():
-        key = piece.keys[int((~finite).any(1).nonzero()[0])]
-        raise UserError(f"{array.path}: the latents {key} hold NaN or inf; encode them again or leave them out")
+    """The piece. Raises UserError when no position of one of its latents is valid."""
     if piece.mask is not None and not piece.mask.any(1).all():
         key = piece.keys[int((~piece.mask.any(1)).nonzero()[0])]
         raise UserError(f"{array.path}: the mask of {key} has no valid position; leave these latents out")

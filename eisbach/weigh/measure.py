@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eisbach.barrier import Belief, belief, factor_of_weight, position_energy
+from eisbach.barrier import Belief, belief, factor_of_weight
 from eisbach.errors import UserError
 from eisbach.gauge import Gauge
 from eisbach.weigh.latents import Piece
@@ -47,15 +47,18 @@ class Contrast:
 
 
 def weigh(pieces: Iterable[Piece]) -> Weighed:
-    """The weight of every latent, one piece in memory at a time."""
+    """The weight of every latent, one piece in memory at a time. Raises UserError for NaN or inf at a valid position."""
     weights, keys, positions, energy, count = [], [], 0, 0.0, 0
     for piece in pieces:
         latents, mask = piece.latents, piece.mask
         weights.append(belief(latents, mask).weight)
-        at = position_energy(latents)
-        valid = at.numel() if mask is None else int(mask.sum())
-        energy += float((at if mask is None else torch.where(mask, at, 0)).sum())
-        positions, count = positions + valid, count + len(latents)
+        if weights[-1].isnan().any():  # as the barrier promises
+            key = piece.keys[int(weights[-1].isnan().nonzero()[0])]
+            raise UserError(f"the latents {key} hold NaN or inf; encode them again or leave them out")
+        kept = latents if mask is None else torch.where(mask.unsqueeze(1), latents, 0)
+        energy += torch.linalg.vector_norm(kept, dtype=torch.float64).item() ** 2 / latents.shape[1]
+        positions += math.prod(latents[:, 0].shape) if mask is None else int(mask.sum())
+        count += len(latents)
         keys += piece.keys
     dtype, channels = str(latents.dtype).removeprefix("torch."), latents.shape[1]
     return Weighed(torch.cat(weights), keys, channels, positions / count, math.sqrt(energy / positions), dtype)
