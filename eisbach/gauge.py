@@ -13,9 +13,9 @@ gauged; w is always the barrier's.
 Why the spread matters. Write a factor as m = mean (1 + d): d has mean 0, its standard deviation s is the coefficient of
 variation. AdamW ignores the mean (up to eps and clipping), so only d acts, through the mean of d times the gradient. A
 full curriculum doubles the weight of one half of the samples and drops the other: d = c, where c is +1 or -1. The
-regression of d on c has slope `share of a full curriculum`, and by Cauchy-Schwarz this share is at most s: a factor that
-varies by 1 % does at most a hundredth of any full curriculum. The rest of d is uncorrelated with c. The response to
-it is neglected, as are effects of second order in s.
+slope of the regression of d on c is the share of the full curriculum that the factor carries out, and by
+Cauchy-Schwarz it is at most s: a factor that varies by 1 % does at most a hundredth of any full curriculum. The rest of
+d is uncorrelated with c; the response to it is neglected, as are effects of second order in s.
 """
 
 import math
@@ -123,8 +123,8 @@ class Gauge:
         self.warned = True
         warnings.warn(
             f"the factor is a constant in all but name: over {facts['samples']:.0f} samples it varies by "
-            f"{100 * spread:.2g} % about its mean {facts['mean_factor']:.3g}; AdamW ignores the mean, so expect at most "
-            f"{100 * spread:.2g} % of the effect of a full curriculum",
+            f"{100 * spread:.2g} % about its mean {facts['mean_factor']:.3g}; AdamW ignores the mean, so expect at "
+            f"most {100 * spread:.2g} % of the effect of a full curriculum",
             stacklevel=3,
         )
 

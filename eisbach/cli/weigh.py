@@ -8,10 +8,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Weigh latents [N, C, T] (.npy, .safetensors, or a folder of them, such as stable-audio-tools' pre-encoded "
         "ones): w at t = 0, for which no model is needed. With --model, weigh a model's outputs over t on the held-out "
-        "clips of the archive that `dvc repro encode` wrote. docs/gauge.md explains every line."
+        "clips of the archive that `dvc repro encode` wrote from the data that params.yaml names. docs/gauge.md explains "
+        "every line."
     )
     parser.add_argument("path", nargs="?", type=Path, help="a file or folder of latents; with --model, an archive")
-    parser.add_argument("--model", nargs="?", const="", metavar="SOURCE", help="by default the one of params.yaml")
+    parser.add_argument("--model", action="store_true", help="weigh the outputs of the model that params.yaml names")
     parser.add_argument("--lambda", dest="lam", type=_share, default=0.5, metavar="LAMBDA", help="default %(default)s")
     parser.add_argument("--labels", type=Path, metavar="CSV", help="columns file,label: the classes of the latents")
     parser.add_argument("--classes", nargs=2, metavar="LABEL", help="two labels to compare; default: the most frequent")
@@ -26,24 +27,22 @@ def run(arguments: argparse.Namespace) -> None:
     from eisbach.pipeline.files import replacing
     from eisbach.weigh import labels, latents, measure, picture, text
 
-    if arguments.path is None and arguments.model is None:
+    if arguments.path is None and not arguments.model:
         raise UserError("nothing to weigh; name a file or folder of latents, or use --model")
     if arguments.picture is not None:
         picture.check(arguments.picture)
     by_t = None
-    if arguments.model is None:
+    if not arguments.model:
         found, classes = measure.weigh(latents.pieces(arguments.path)), None
     else:
         from eisbach.weigh import census
 
-        found, classes, by_t = census.weigh(arguments.model, arguments.path, arguments.lam)
+        found, classes, by_t = census.weigh(arguments.path, arguments.lam)
     if arguments.labels is not None:
         classes = labels.of_keys(found.keys, labels.read(arguments.labels), arguments.labels)
     chosen = None if arguments.classes is None else tuple(arguments.classes)
     if chosen is not None and classes is None:
         raise UserError("--classes needs --labels; name the CSV that has them")
-    if by_t is not None and chosen is None and {"flat", "contrast"} <= set(classes):
-        chosen = ("flat", "contrast")
     contrast = None if classes is None else measure.contrast(found.weight, classes, arguments.lam, chosen)
     facts = text.facts(str(arguments.path or "this project"), found, arguments.lam, contrast, by_t)
     if arguments.json is not None:

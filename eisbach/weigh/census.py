@@ -1,6 +1,5 @@
 """The same measurement of a model's outputs over t, with the pipeline's loaders: the stage `census`, without tables."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from eisbach.data import latents
 from eisbach.gauge import Gauge
 from eisbach.inference import weight_stats
 from eisbach.metrics import loss_by_t
+from eisbach.metrics.weights import CLASSES
 from eisbach.objective import per_sample_loss
 from eisbach.pipeline import paths
 from eisbach.pipeline.params import load
@@ -18,15 +18,13 @@ from eisbach.pipeline.stages import loading
 from eisbach.weigh.measure import Weighed
 
 
-def weigh(source: str, archive: Path | None, lam: float) -> tuple[Weighed, list[str], dict[str, float]]:
+def weigh(archive: Path | None, lam: float) -> tuple[Weighed, list[str] | None, dict[str, float]]:
     """Each held-out clip's weight, averaged over t; its contrast class; and the gauge's statistics over all (clip, t).
 
-    `source` is a model as in params.yaml's `model.source`, empty for the one named there; `archive` is a file that the
-    stage `encode` wrote, by default this project's. Raises the UserErrors of the loaders.
+    The classes are None unless at least two clips are flat and two have contrast. `archive` is a file that the stage
+    `encode` wrote, by default this project's; params.yaml names the model. Raises the UserErrors of the loaders.
     """
     settings = load()
-    if source:
-        settings = replace(settings, model=replace(settings.model, source=source, revision="", sha256=""))
     data = latents.load(archive or paths.ARCHIVE).split("heldout")
     model = loading.base(settings)
     times = loss_by_t.times(settings.census.times_per_tenth)
@@ -50,4 +48,6 @@ def weigh(source: str, archive: Path | None, lam: float) -> tuple[Weighed, list[
     positions = data.mask.sum(1).float().mean().item()
     keys = data.clips["clip_id"].tolist()
     weighed = Weighed(torch.stack(at).mean(0), keys, data.latents.shape[1], positions, rms, "float32")
-    return weighed, data.clips["contrast_class"].tolist(), gauge.summary()
+    classes = [label if label in CLASSES else "" for label in data.clips["contrast_class"]]
+    enough = all(classes.count(label) > 1 for label in CLASSES)
+    return weighed, classes if enough else None, gauge.summary()

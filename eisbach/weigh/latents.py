@@ -36,7 +36,7 @@ class Piece:
 
 
 def pieces(path: Path) -> Iterator[Piece]:
-    """Yield all latents of a file or folder in the order of the names. Raises UserError, one sentence for each fault."""
+    """Yield all latents of a file or folder in the order of the names. Raises UserError for every fault of a file."""
     channels = None
     for file in files(path):
         arrays, mask = _latents_of(file)

@@ -47,7 +47,7 @@ class Contrast:
 
 
 def weigh(pieces: Iterable[Piece]) -> Weighed:
-    """The weight of every latent, one piece in memory at a time. Raises UserError for NaN or inf at a valid position."""
+    """The weight of every latent, one piece in memory at a time. Raises UserError for NaN or inf where valid."""
     weights, keys, positions, energy, count = [], [], 0, 0.0, 0
     for piece in pieces:
         latents, mask = piece.latents, piece.mask

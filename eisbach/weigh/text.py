@@ -56,8 +56,8 @@ def lines(facts: dict) -> list[str]:
     if facts["contrast"] is not None:
         one = facts["contrast"]
         found.append(
-            f"{one['high']} / {one['low']} ({one['samples'][1]} / {one['samples'][0]}): w {one['weight_ratio']:.3g} : 1, "
-            f"factor {one['factor_ratio']:.4g} : 1, correlation of factor and class {one['correlation']:.2g}"
+            f"{one['high']} / {one['low']} ({one['samples'][1]} / {one['samples'][0]}): w {one['weight_ratio']:.3g} : 1"
+            f", factor {one['factor_ratio']:.4g} : 1, correlation of factor and class {one['correlation']:.2g}"
         )
     return [*found, *_conclusion(facts)]
 
@@ -66,7 +66,7 @@ def _weight(facts: dict, model: bool) -> str:
     if model:
         return (
             f"w: mean {facts['mean_w']:.3f}; {facts['mean_w_t_below_0.2']:.3f} below t = 0.2, "
-            f"{facts['mean_w_t_above_0.8']:.3f} above 0.8; t explains {100 * facts['share_of_w_variance_from_t']:.2g} % "
+            f"{facts['mean_w_t_above_0.8']:.3f} above 0.8; t explains {_percent(facts['share_of_w_variance_from_t'])} "
             "of its variance"
         )
     return (
