@@ -8,8 +8,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Weigh latents [N, C, T] (.npy, .safetensors, or a folder of them, such as stable-audio-tools' pre-encoded "
         "ones): w at t = 0, for which no model is needed. With --model, weigh a model's outputs over t on the held-out "
-        "clips of the archive that `dvc repro encode` wrote from the data that params.yaml names. docs/gauge.md explains "
-        "every line."
+        "clips of the archive that `dvc repro encode` wrote from the data that params.yaml names. docs/gauge.md "
+        "explains every line."
     )
     parser.add_argument("path", nargs="?", type=Path, help="a file or folder of latents; with --model, an archive")
     parser.add_argument("--model", action="store_true", help="weigh the outputs of the model that params.yaml names")
@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     import json
+    import warnings
 
+    warnings.filterwarnings("ignore", "Failed to initialize NumPy")  # torch's, where it is installed alone
     from eisbach.errors import UserError
     from eisbach.pipeline.files import replacing
     from eisbach.weigh import labels, latents, measure, picture, text

@@ -1,4 +1,4 @@
-"""`eisbach weigh`: its files against numpy's and safetensors' readers, its numbers against simulation, its sentences."""
+"""`eisbach weigh`: its readers against numpy's and safetensors', its numbers against simulation, its sentences."""
 
 import json
 import math
@@ -219,7 +219,7 @@ def test_other_faults_get_one_sentence_each(tmp_path):
 def test_a_padding_mask_that_does_not_fit_is_refused(tmp_path, description):
     np.save(tmp_path / "a.npy", noise(4, 9).numpy())
     (tmp_path / "a.json").write_text(description)
-    with pytest.raises(UserError, match="a.json"):
+    with pytest.raises(UserError, match=r"a\.json"):
         measure.weigh(latents.pieces(tmp_path))
 
 
@@ -382,12 +382,16 @@ def test_files_are_labelled_by_path_name_or_stem(preencoded):
 
 
 def test_a_model_is_weighed_as_the_census_does(tmp_path, monkeypatch, tiny_archive, tiny_model, capsys):
+    from dataclasses import replace
+
     from eisbach.data.latents import save
     from eisbach.inference import weight_stats
     from eisbach.metrics import loss_by_t
     from eisbach.pipeline.stages import loading
     from tests.settings import PARAMS
 
+    classes = tiny_archive.clips.assign(contrast_class=["flat", "contrast"] * 12)
+    tiny_archive = replace(tiny_archive, clips=classes)
     save(tmp_path / "archive.safetensors", tiny_archive)
     monkeypatch.setattr(loading, "base", lambda settings: tiny_model)
     facts, printed = facts_of(capsys, tmp_path, "--model", tmp_path / "archive.safetensors")
@@ -397,6 +401,9 @@ def test_a_model_is_weighed_as_the_census_does(tmp_path, monkeypatch, tiny_archi
     for name in wanted.keys() & facts.keys():
         assert facts[name] == pytest.approx(wanted[name], rel=2e-5)
     assert facts["spread"] == facts["factor_coefficient_of_variation_at_one_t"]
+    ratio = facts["contrast"]["weight_ratio"]
+    ratio = ratio if facts["contrast"]["high"] == "contrast" else 1 / ratio
+    assert ratio == pytest.approx(wanted["w_contrast_over_flat"], rel=1e-4)
     assert len(printed) <= 10
     assert "at one t" in printed[-1]
 
