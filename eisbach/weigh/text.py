@@ -18,9 +18,10 @@ def facts(
     own = measure.statistics(found.weight, lam)
     spread = own["factor_coefficient_of_variation"]
     if by_t is not None:
-        own |= by_t
+        own |= {**by_t, "measurements": by_t["samples"]}
         spread = by_t["factor_coefficient_of_variation_at_one_t"]
     return {
+        **own,
         "source": source,
         "samples": len(found.keys),
         "channels": found.channels,
@@ -29,7 +30,6 @@ def facts(
         "dtype": found.dtype,
         "lam": lam,
         "t": "grid" if by_t is not None else 0,
-        **own,
         "white_noise_weight": measure.white_noise_weight(found.channels, found.positions, found.rms),
         "weight_at_t_1": measure.weight_at_one(found.channels, found.positions),
         "contrast": None if classes is None else asdict(classes),
@@ -50,7 +50,8 @@ def lines(facts: dict) -> list[str]:
         f"at t = 1 about {_number(facts['weight_at_t_1'])} (closed forms)",
         _place(facts),
         _factor(facts, model),
-        f"effective sample size {100 * facts['effective_sample_share']:.4g} % of {facts['samples']}"
+        f"effective sample size {100 * facts['effective_sample_share']:.4g} % of "
+        f"{facts.get('measurements', facts['samples']):.0f}"
         + (f", {100 * facts['effective_sample_share_at_one_t']:.4g} % at one t" if model else ""),
     ]
     if facts["contrast"] is not None:
