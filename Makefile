@@ -1,4 +1,4 @@
-# Requires make and python3 (3.10 or newer, with venv). The first target that runs installs everything else.
+# Requires make and python3 (3.11 or newer, with venv). The first target that runs installs everything else.
 PYTHON ?= python3
 VENV ?= .venv
 UV_VERSION := 0.13.9
@@ -34,6 +34,8 @@ environment: $(READY) ## install everything into VENV
 
 # --no-deps: the pinned versions are tested together, but conflict with the metadata of stable-audio-tools.
 $(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is not Python 3.11 or newer ($$($(PYTHON) --version 2>&1)); run make with PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps -r requirements.txt
