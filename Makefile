@@ -11,7 +11,7 @@ export PATH := $(BIN):$(PATH)
 PROFILE ?=
 DATA ?=
 
-.PHONY: repro help test environment embedders pretrain card lint clean
+.PHONY: repro help test pythons environment embedders pretrain card lint clean
 
 repro: $(READY) ## run the whole pipeline; with PROFILE=NAME or DATA=NAME compose params.yaml first
 	$(if $(PROFILE)$(DATA),$(BIN)/python -m eisbach.compose $(PROFILE:%=profile=%) $(DATA:%=data=%))
@@ -24,6 +24,9 @@ help: ## list the targets
 
 test: $(READY) ## run the fast tests, one file per core; ARGS go to pytest
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+pythons: ## install everything under the oldest and the newest Python at hand, and test there (20 minutes)
+	.ci/pythons
 
 lint: $(READY) ## check style, format and import contracts
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ def signal() -> np.ndarray:
     return (0.05 + 0.1 * time) * sum(np.sin(k * phase) / k for k in range(1, 9))
 
 
+@pytest.mark.reference
 def test_musicnn_agrees_with_tensorflow():
     network = musicnn.Musicnn(packages.folder("musicnn")).eval()
     with torch.no_grad():
