@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from eisbach.errors import UserError
 from eisbach.metrics import sound, structure
-from eisbach.metrics.embedders import clap, musicnn, packages, preview, yamnet
+from eisbach.metrics.embedders import clap, musicnn, packages, preview
 from eisbach.metrics.trajectory import Basis
 from eisbach.pipeline.files import replacing
 
 Embedders = Mapping[str, Callable[[np.ndarray], np.ndarray]]  # mono audio [samples] at 16 kHz -> [D]
-MAKERS = {"musicnn": musicnn.embedder, "yamnet": yamnet.embedder}
+MAKERS = {"musicnn": musicnn.embedder}
 RATE = 16000  # Hz, of the audio that embedders get
 SCALE = "scale/"  # prefix of the scale's tensors in the file that `save` writes
 
@@ -31,7 +31,7 @@ class ClipFeatures:
 
 
 def load_embedders(names: Iterable[str], model: clap.Clap | None = None) -> Embedders:
-    """The embedders called `names` ("musicnn", "yamnet"), and CLAP where a loaded `model` is given.
+    """The embedders called `names` ("musicnn"), and CLAP where a loaded `model` is given.
 
     Downloads missing weights. Raises UserError when a download fails.
     """

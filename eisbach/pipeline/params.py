@@ -150,7 +150,7 @@ class Evaluate:
     times_per_tenth: int
     seed: int
     similarity: Literal["mel", "chroma", "latents"]  # features of the self-similarity matrix
-    embedders: list[Literal["musicnn", "yamnet"]]
+    embedders: list[Literal["musicnn"]]
     clap: str  # a folder with LAION-CLAP's weights in the hub's layout; empty: no CLAP metrics
 
 
