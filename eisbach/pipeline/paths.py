@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from eisbach.errors import UserError
+
 ARTIFACTS = Path("artifacts")
 REGISTRATION = ARTIFACTS / "registration.json"
 MANIFEST = ARTIFACTS / "corpus" / "manifest.parquet"
@@ -19,3 +21,27 @@ TOYS = ARTIFACTS / "toys"  # outcomes, curves, weights, draws: parquet
 METRICS = Path("results")
 REPORT = Path("report")
 CHECKPOINTS = Path(".cache")  # of unfinished runs; not a DVC output, because DVC deletes those before a stage runs
+
+
+def missing(path: str | Path) -> UserError:
+    """The error for an artefact that does not exist, with the command that makes it."""
+    return UserError(f"{path} is missing; run `dvc repro {made_by(path)}` first")
+
+
+def damaged(path: str | Path, error: object) -> UserError:
+    """The error for an artefact that cannot be read, with the command that makes it anew."""
+    said = " ".join(str(error).split())
+    return UserError(f"{path} is damaged ({said}); delete it and run `dvc repro --force {made_by(path)}`")
+
+
+def made_by(path: str | Path) -> str:
+    """The DVC stage that writes an artefact, such as "generate@0"; empty, for all stages, where no stage does."""
+    parts = Path(path).parts
+    if METRICS.name in parts:
+        return Path(path).stem if Path(path).suffix == ".json" else ""
+    if ARTIFACTS.name not in parts:
+        return ""
+    stage, *rest = parts[parts.index(ARTIFACTS.name) + 1 :]
+    if stage in (ADAPTERS.name, SAMPLES.name, EVALUATION.name) and rest:
+        return f"{stage}@{rest[0]}"
+    return {REGISTRATION.name: "register", MANIFEST.parent.name: "prepare"}.get(stage, stage)
