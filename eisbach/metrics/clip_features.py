@@ -13,6 +13,7 @@ from eisbach.errors import UserError
 from eisbach.metrics import sound, structure
 from eisbach.metrics.embedders import clap, musicnn, packages, preview, yamnet
 from eisbach.metrics.trajectory import Basis
+from eisbach.pipeline import paths
 from eisbach.pipeline.files import replacing
 
 Embedders = Mapping[str, Callable[[np.ndarray], np.ndarray]]  # mono audio [samples] at 16 kHz -> [D]

@@ -1,4 +1,4 @@
-"""Checks of the arms in params.yaml against the registry of weightings, which imports torch: not done by `params.load`."""
+"""Checks of the arms in params.yaml against the registry of weightings; `params.load` avoids its torch."""
 
 from collections.abc import Mapping
 
@@ -33,10 +33,10 @@ def finetune(settings: Finetune) -> None:
 
 def followed(weightings: Mapping[str, Weighting], settings: Finetune) -> dict[str, str]:
     """Arm -> the arm it follows, for arms that replay factors. Raises UserError where that arm cannot be followed."""
-    known = [arm for arm, weighting in weightings.items() if not traits_of(weighting).replays]
+    known = [arm for arm, made in weightings.items() if not traits_of(made).replays]
     found = {}
-    for arm, weighting in weightings.items():
-        if not traits_of(weighting).replays:
+    for arm, made in weightings.items():
+        if not traits_of(made).replays:
             continue
         leader = settings.arms[arm].follows
         if leader not in known:

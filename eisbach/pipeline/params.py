@@ -18,6 +18,7 @@ from eisbach.pipeline.ranges import (
     Count,
     CountOrNone,
     Device,
+    Factor,
     InnerShare,
     Lambda,
     Name,
@@ -175,10 +176,10 @@ class Finetune:
     norm_gradient: Literal["attached", "detached"]  # through DoRA's norm: Stability's, or PEFT's
     betas: tuple[Beta, Beta]
     ot_coupling: bool  # permute the noise within the batch so that it is closer to the clips
-    silence_extension: Annotated[float, Field(ge=0, le=3600)]  # mean seconds of the silence after a clip that count as part of it
+    silence_extension: Seconds  # mean seconds of the silence after a clip that count as part of it
     inpainting: Shares  # shares of random spans, full generation, continuation
-    context_loss: Annotated[float, Field(ge=0, le=1000)]  # weight of the loss on the inpainting context; the barrier does not see it
-    clip_norm: Annotated[float, Field(ge=0, le=1_000_000)]  # maximum norm of each arm's gradient; 0: no clipping
+    context_loss: Factor  # weight of the loss on the inpainting context; the barrier does not see it
+    clip_norm: Factor  # maximum norm of each arm's gradient; 0: no clipping
     calibration_steps: Count  # steps whose factors under the untrained base freeze `constant` and `timestep`
     checkpointing: bool  # recompute each block in the backward pass: less memory, same result
     compile: bool  # torch.compile each block: a slow start, other rounding

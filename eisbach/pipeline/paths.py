@@ -25,23 +25,23 @@ CHECKPOINTS = Path(".cache")  # of unfinished runs; not a DVC output, because DV
 
 def missing(path: str | Path) -> UserError:
     """The error for an artefact that does not exist, with the command that makes it."""
-    return UserError(f"{path} is missing; run `dvc repro {made_by(path)}` first")
+    return UserError(f"{path} is missing; run `{' '.join(['dvc repro', *made_by(path)])}` first")
 
 
 def damaged(path: str | Path, error: object) -> UserError:
-    """The error for an artefact that cannot be read, with the command that makes it anew."""
-    said = " ".join(str(error).split())
-    return UserError(f"{path} is damaged ({said}); delete it and run `dvc repro --force {made_by(path)}`")
+    """The error for a file that cannot be read, with the command that makes it anew where a stage does."""
+    cure = [f"delete it and run `dvc repro --force {stage}`" for stage in made_by(path)] or ["write it again"]
+    return UserError(f"{path} is damaged ({' '.join(str(error).split())}); {cure[0]}")
 
 
-def made_by(path: str | Path) -> str:
-    """The DVC stage that writes an artefact, such as "generate@0"; empty, for all stages, where no stage does."""
+def made_by(path: str | Path) -> list[str]:
+    """The DVC stage that writes an artefact, such as ["generate@0"]; empty where no stage of dvc.yaml does."""
     parts = Path(path).parts
-    if METRICS.name in parts:
-        return Path(path).stem if Path(path).suffix == ".json" else ""
-    if ARTIFACTS.name not in parts:
-        return ""
-    stage, *rest = parts[parts.index(ARTIFACTS.name) + 1 :]
-    if stage in (ADAPTERS.name, SAMPLES.name, EVALUATION.name) and rest:
-        return f"{stage}@{rest[0]}"
-    return {REGISTRATION.name: "register", MANIFEST.parent.name: "prepare"}.get(stage, stage)
+    if parts[:1] == (METRICS.name,):
+        return [{"verdicts": "verify", "arms": "report"}.get(Path(path).stem, Path(path).stem)]
+    if parts[:1] != (ARTIFACTS.name,) or len(parts) < 2:
+        return []
+    stage, *rest = parts[1:]
+    if stage in (ADAPTERS.name, SAMPLES.name, EVALUATION.name):
+        return [f"{stage}@{rest[0]}" if rest else stage]
+    return [{REGISTRATION.name: "register", MANIFEST.parent.name: "prepare"}.get(stage, stage)]

@@ -31,6 +31,7 @@ Shares = Annotated[tuple[Share, Share, Share], AfterValidator(_three_shares)]
 Rate = Annotated[float, Field(ge=0, le=1)]  # of AdamW, whose step is about as large as the rate
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Lambda = Annotated[float, Field(ge=0, le=1)]
+Factor = Annotated[float, Field(ge=0, le=1_000_000)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Rank = Annotated[int, Field(ge=1, le=4096)]
 PerTenth = Annotated[int, Field(ge=1, le=1000)]

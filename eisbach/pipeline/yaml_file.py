@@ -34,9 +34,9 @@ def parse(text: str, name: str) -> object:
         _check(content, "")
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         said = " ".join((error.problem or error.context or "").replace("\t", "\\t").split())
-        raise UserError(f"{name}{where}: not readable as YAML ({said}); correct that line") from error
+        raise UserError(f"{name} is not readable as YAML ({where}{said}); correct that line") from error
     except (YAMLError, ValueError, TypeError) as error:  # ValueError: a date without such a day, an endless number
         said = " ".join(str(error).split())
         raise UserError(f"{name} is not readable as YAML ({said}); correct it") from error

@@ -4,6 +4,7 @@
 the same arguments ends with the same bits.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -81,13 +82,15 @@ def finetune(
             losses = thread_map(look, weightings, len(waves[0]))
             for arm, own in zip(weightings, losses, strict=True):
                 records[arm]["validation"] = own
-        if checkpoint.due(settings.preview_every, step, settings.steps):  # before the state is saved: a killed run misses none
+        if checkpoint.due(
+            settings.preview_every, step, settings.steps
+        ):  # before the state is saved: a killed run misses none
             preview(step + 1)
         run.add([records[arm] for arm in weightings])
         if path is not None and checkpoint.due(settings.save_every, step, settings.steps):
             run.save(path, step + 1)
         yield from (records[arm] for arm in weightings)
-    _warn_of_inert(adapters, weightings)
+    _check_learned(adapters, weightings)
 
 
 def passes(
@@ -234,10 +237,16 @@ def _refusal(what: str, value: float, record: dict) -> str:
     )
 
 
-def _warn_of_inert(adapters: PairedAdapters, weightings: Mapping[str, Weighting]) -> None:
+def _check_learned(adapters: PairedAdapters, weightings: Mapping[str, Weighting]) -> None:
+    """Warn of an adapter that has learned nothing. Raises UserError for one that diverged in the last step."""
     base = sum(layer.weight.square().sum().item() for layer in adapters.layers.values()) ** 0.5
     for arm in weightings:
-        if (norm := adapters.delta_norm(arm)) <= INERT * base:
+        norm = adapters.delta_norm(arm)
+        if not math.isfinite(norm):
+            raise UserError(
+                f"the adapter of arm '{arm}' is not finite after the last step; lower finetune.lr in params.yaml"
+            )
+        if norm <= INERT * base:
             warnings.warn(
                 f"the adapter of arm '{arm}' has learned nothing: it changes the weights by a norm of {norm:.3g}, "
                 f"and their own norm is {base:.3g}; an untrained base passes no gradient to an adapter",

@@ -48,7 +48,7 @@ def settings_of(name: str) -> list[str]:
 def make(name: str, **settings) -> Weighting:
     """The weighting registered as `name`.
 
-    Raises ValueError for an unknown name or setting, listing the known ones, and for a value of the wrong type or range.
+    Raises ValueError for an unknown name or setting, listing the known ones, and for a value of wrong type or range.
     """
     if name not in _registry:
         raise ValueError(f"unknown weighting '{name}'; known are {', '.join(_registry)}")
@@ -57,17 +57,19 @@ def make(name: str, **settings) -> Weighting:
         raise ValueError(f"weighting '{name}' has no setting {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
     for key, value in settings.items():
         _check_type(name, key, value)
-    return _registry[name](**settings)
+    made = _registry[name](**settings)
+    for key, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"the setting {key} of weighting '{name}' is {value}; it must be finite")
+    return made
 
 
 def _check_type(name: str, key: str, value: object) -> None:
-    """Raises ValueError unless a setting has the type that the weighting's signature gives it, and is finite."""
+    """Raises ValueError unless a setting has the type that the weighting's signature gives it."""
     wanted = inspect.signature(_registry[name]).parameters[key].annotation
     allowed = {int: (int,), float: (int, float), str: (str,)}.get(wanted)
     if allowed and (isinstance(value, bool) or not isinstance(value, allowed)):
         raise ValueError(f"the setting {key} of weighting '{name}' is {value!r}; it must be of type {wanted.__name__}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"the setting {key} of weighting '{name}' is {value}; it must be finite")
 
 
 def of_run(name: str, seed: int, /, **settings) -> Weighting:

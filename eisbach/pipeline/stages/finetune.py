@@ -58,7 +58,9 @@ def main(seed: int) -> None:
         for kind, table in made.items():
             tables.write(folder / f"{kind}.parquet", table.assign(seed=seed, regime=model.regime))
     processes.wait_for_everyone()
-    state.unlink(missing_ok=True)  # last: if the stage is killed before, the same command finds the finished run and writes it again
+    state.unlink(
+        missing_ok=True
+    )  # last: if the stage is killed before, the same command finds the finished run and writes it again
 
 
 def _rows(record: dict):
