@@ -26,6 +26,7 @@ from eisbach.pipeline.ranges import (
     PerTenth,
     Rank,
     Rate,
+    Regime,
     Seconds,
     Seed,
     Seeds,
@@ -36,16 +37,6 @@ from eisbach.pipeline.ranges import (
     unique,
 )
 
-Regime = Literal[
-    "analytic",
-    "densities/eight_gaussians",
-    "densities/two_moons",
-    "densities/checkerboard",
-    "densities/spirals",
-    "trajectories/c2",
-    "trajectories/c32",
-    "trajectories/dit",
-]
 section = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 
 

@@ -1,7 +1,7 @@
 """The types of settings with their ranges. A bound is what the code can compute with; none is a recommendation."""
 
 from collections.abc import Hashable
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
@@ -40,3 +40,13 @@ Path = Annotated[Text, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", max_length=60)]  # part of file names
 Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
 Device = Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:[0-9]{1,3})?)$")]
+Regime = Literal[  # the keys of toy_models.regimes, which imports torch
+    "analytic",
+    "densities/eight_gaussians",
+    "densities/two_moons",
+    "densities/checkerboard",
+    "densities/spirals",
+    "trajectories/c2",
+    "trajectories/c32",
+    "trajectories/dit",
+]
