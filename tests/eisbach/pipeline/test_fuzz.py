@@ -17,11 +17,37 @@ from tests.settings import ROOT
 TEXT = (ROOT / "params.yaml").read_text()
 WHOLE = yaml_file.parse(TEXT, "params.yaml")
 MUSIC = {kind: yaml.safe_load((ROOT / f"conf/data/{kind}.yaml").read_text()) for kind in ("folder", "musiccaps")}
+WORDS = ["baseline", "constant", "barrier", "${seeds}", "artifacts", "cpu", "cuda", "1e-4", "adapters", "..", "~"]
+PIECES = [
+    *(
+        b"\t",
+        b"\n",
+        b": ",
+        b"- ",
+        b"0",
+        b"-",
+        b"e9",
+        b"'",
+        b"{",
+        b"&a ",
+        b"*a",
+        b"!!set ",
+        b"\r",
+        b"%",
+        b"---\n",
+        b"null",
+    ),
+    b"<<: ",
+]
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.integers(-2, 3), st.floats(), st.floats(0, 1), st.text(max_size=8), st.dates(),
-    st.sampled_from(["baseline", "constant", "barrier", "${seeds}", "artifacts", "cpu", "cuda", "1e-4", "adapters", "..", "~"]),
-)  # fmt: skip
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=6)  # fmt: skip
+    *(st.none(), st.booleans(), st.integers(), st.integers(-2, 3), st.floats(), st.floats(0, 1), st.text(max_size=8)),
+    *(st.dates(), st.sampled_from(WORDS)),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
 
 
 def places(value: object) -> list[tuple[object, object]]:
@@ -58,10 +84,7 @@ def changed_text(draw) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         start = chance.randrange(len(content))
         end = start + chance.choice([0, 0, 1, 3, 20, 200])
-        piece = draw(
-            st.binary(max_size=3)
-            | st.sampled_from([b"\t", b"\n", b": ", b"- ", b"0", b"-", b"e9", b"'", b"{", b"&a ", b"*a", b"!!set ", b"\r", b"%", b"---\n", b"null", b"<<: "])
-        )  # fmt: skip
+        piece = draw(st.binary(max_size=3) | st.sampled_from(PIECES))
         content[start:end] = piece
     return bytes(content)
 
