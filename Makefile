@@ -15,7 +15,7 @@ DATA ?=
 
 repro: $(READY) ## run the whole pipeline; with PROFILE=NAME or DATA=NAME compose params.yaml first
 	$(if $(PROFILE)$(DATA),$(BIN)/python -m eisbach.compose $(PROFILE:%=profile=%) $(DATA:%=data=%))
-	$(BIN)/python -m eisbach.pipeline.params
+	$(BIN)/python -m eisbach.pipeline.preflight
 	$(BIN)/dvc repro
 	@echo "report: $(abspath report/index.html)"
 

@@ -12,10 +12,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from eisbach.adapters.finite import check_finite
 from eisbach.errors import UserError
+from eisbach.pipeline import paths
 from eisbach.pipeline.files import replacing
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -47,9 +50,13 @@ def read(folder: str | Path) -> Adapter:
             f"{folder} has no {' and no '.join(missing)}; run `dvc repro finetune` first, or name a folder that PEFT "
             "wrote"
         )
-    config, tensors = json.loads((folder / CONFIG).read_text()), load_file(folder / WEIGHTS)
+    try:
+        config, tensors = json.loads((folder / CONFIG).read_text()), load_file(folder / WEIGHTS)
+    except (SafetensorError, ValueError) as error:
+        raise paths.damaged(folder, error) from error
     for name in tensors:
         split(name, folder)
+    check_finite(tensors, folder / WEIGHTS)
     kind = "dora" if config["use_dora"] else "lora"
     return Adapter(kind, config["r"], config["lora_alpha"], tensors, config["lora_dropout"])
 

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from eisbach.adapters import peft_format
+from eisbach.adapters.finite import check_finite
 from eisbach.adapters.peft_format import Adapter
 from eisbach.errors import UserError
 from eisbach.pipeline.files import replacing
@@ -67,6 +68,7 @@ def read(path: str | Path) -> Adapter:
     an unsupported type of adapter, holds an unknown tensor, or changes the conditioner, which stays frozen here.
     """
     stored, settings = _contents(Path(path))
+    check_finite(stored, path)
     tensors = {}
     for name, tensor in stored.items():
         if name.endswith("lora_dropout_mask"):

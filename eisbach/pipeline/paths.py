@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from eisbach.errors import UserError
+
 ARTIFACTS = Path("artifacts")
 REGISTRATION = ARTIFACTS / "registration.json"
 SOURCES = ARTIFACTS / "sources.json"
@@ -20,3 +22,27 @@ TOYS = ARTIFACTS / "toys"  # outcomes, curves, weights, draws: parquet
 METRICS = Path("results")
 REPORT = Path("report")
 CHECKPOINTS = Path(".cache")  # of unfinished runs; not a DVC output, because DVC deletes those before a stage runs
+
+
+def missing(path: str | Path) -> UserError:
+    """The error for an artefact that does not exist, with the command that makes it."""
+    return UserError(f"{path} is missing; run `{' '.join(['dvc repro', *made_by(path)])}` first")
+
+
+def damaged(path: str | Path, error: object) -> UserError:
+    """The error for a file that cannot be read, with the command that makes it anew where a stage does."""
+    cure = [f"delete it and run `dvc repro --force {stage}`" for stage in made_by(path)] or ["write it again"]
+    return UserError(f"{path} is damaged ({' '.join(str(error).split())}); {cure[0]}")
+
+
+def made_by(path: str | Path) -> list[str]:
+    """The DVC stage that writes an artefact, such as ["generate@0"]; empty where no stage of dvc.yaml does."""
+    parts = Path(path).parts
+    if parts[:1] == (METRICS.name,):
+        return [{"verdicts": "verify", "arms": "report"}.get(Path(path).stem, Path(path).stem)]
+    if parts[:1] != (ARTIFACTS.name,) or len(parts) < 2:
+        return []
+    stage, *rest = parts[1:]
+    if stage in (ADAPTERS.name, SAMPLES.name, EVALUATION.name):
+        return [f"{stage}@{rest[0]}" if rest else stage]
+    return [{REGISTRATION.name: "register", MANIFEST.parent.name: "prepare"}.get(stage, stage)]

@@ -4,6 +4,7 @@
 the same arguments ends with the same bits.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -18,9 +19,10 @@ from eisbach.data.latents import Latents
 from eisbach.errors import UserError
 from eisbach.models.velocity import conditions
 from eisbach.objective import objective, per_sample_loss
+from eisbach.pipeline.arm_check import followed
 from eisbach.pipeline.params import Finetune
 from eisbach.pipeline.threads import thread_map
-from eisbach.training import resume, validation
+from eisbach.training import checkpoint, resume, validation
 from eisbach.training.draws import Draw, draw
 from eisbach.weighting import Weighting, traits_of
 
@@ -75,22 +77,20 @@ def finetune(
         for optimizer in optimizers.values():
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        if _due(settings.validate_every, step, settings):
+        if checkpoint.due(settings.validate_every, step, settings.steps):
             look = partial(validation.losses, model, adapters, watched)
             losses = thread_map(look, weightings, len(waves[0]))
             for arm, own in zip(weightings, losses, strict=True):
                 records[arm]["validation"] = own
-        if _due(settings.preview_every, step, settings):  # before the state is saved: a killed run misses none
+        if checkpoint.due(
+            settings.preview_every, step, settings.steps
+        ):  # before the state is saved: a killed run misses none
             preview(step + 1)
         run.add([records[arm] for arm in weightings])
-        if path is not None and _due(settings.save_every, step, settings):
+        if path is not None and checkpoint.due(settings.save_every, step, settings.steps):
             run.save(path, step + 1)
         yield from (records[arm] for arm in weightings)
-    _warn_of_inert(adapters, weightings)
-
-
-def _due(every: int, step: int, settings: Finetune) -> bool:
-    return every > 0 and ((step + 1) % every == 0 or step + 1 == settings.steps)
+    _check_learned(adapters, weightings)
 
 
 def passes(
@@ -112,23 +112,6 @@ def passes(
 def _cores(dit: nn.Module) -> int:
     """The number of passes to run in parallel: one per core on a CPU, one on any other device."""
     return torch.get_num_threads() if next(dit.parameters()).device.type == "cpu" else 1
-
-
-def followed(weightings: Mapping[str, Weighting], settings: Finetune) -> dict[str, str]:
-    """Arm -> the arm it follows, for arms that replay factors. Raises UserError where that arm cannot be followed."""
-    known = [arm for arm, weighting in weightings.items() if not traits_of(weighting).replays]
-    found = {}
-    for arm, weighting in weightings.items():
-        if not traits_of(weighting).replays:
-            continue
-        leader = settings.arms[arm].follows
-        if leader not in known:
-            raise UserError(
-                f"finetune.arms.{arm}.follows is '{leader}' in params.yaml, which is not a trained arm that it can "
-                f"replay; choose one of {', '.join(known) or 'none: train an arm such as barrier'}"
-            )
-        found[arm] = leader
-    return found
 
 
 def calibrate(
@@ -254,10 +237,16 @@ def _refusal(what: str, value: float, record: dict) -> str:
     )
 
 
-def _warn_of_inert(adapters: PairedAdapters, weightings: Mapping[str, Weighting]) -> None:
+def _check_learned(adapters: PairedAdapters, weightings: Mapping[str, Weighting]) -> None:
+    """Warn of an adapter that has learned nothing. Raises UserError for one that diverged in the last step."""
     base = sum(layer.weight.square().sum().item() for layer in adapters.layers.values()) ** 0.5
     for arm in weightings:
-        if (norm := adapters.delta_norm(arm)) <= INERT * base:
+        norm = adapters.delta_norm(arm)
+        if not math.isfinite(norm):
+            raise UserError(
+                f"the adapter of arm '{arm}' is not finite after the last step; lower finetune.lr in params.yaml"
+            )
+        if norm <= INERT * base:
             warnings.warn(
                 f"the adapter of arm '{arm}' has learned nothing: it changes the weights by a norm of {norm:.3g}, "
                 f"and their own norm is {base:.3g}; an untrained base passes no gradient to an adapter",

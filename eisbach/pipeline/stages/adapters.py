@@ -42,6 +42,18 @@ def arm_names(params: Params) -> list[str]:
     return [*params.finetune.arms, *imported.files(params.imported, taken)]
 
 
+def check(adapters: PairedAdapters, params: Params, seed: int) -> list[str]:
+    """The names of `arm_names`, when the adapter of each can be used; call it before the first arm costs any work.
+
+    Raises UserError naming the file that is missing, is no adapter, does not fit the model or is not finite.
+    """
+    names = arm_names(params)
+    for arm in names:
+        with use_adapter(adapters, arm, params, seed):
+            pass
+    return names
+
+
 def label(params: Params, arm: str) -> dict[str, object]:
     """The columns `lam` and `adapter` of an arm's outcomes; `lam` is NaN for an arm without a known lambda."""
     if arm in params.finetune.arms:
@@ -56,7 +68,10 @@ def use_adapter(adapters: PairedAdapters, arm: str, params: Params, seed: int) -
     The adapter is the one that `finetune` saved for `seed`, or the imported file of that name.
     """
     if arm in params.finetune.arms:
-        adapters.load(arm, paths.ADAPTERS / str(seed) / arm)
+        folder = paths.ADAPTERS / str(seed) / arm
+        if not folder.is_dir():
+            raise paths.missing(folder)
+        adapters.load(arm, folder)
         with merged(adapters, arm):
             yield
     else:

@@ -15,20 +15,21 @@ def main(seed: int) -> None:
     from eisbach import weighting
     from eisbach.adapters.paired import compile_blocks
     from eisbach.data import latents
-    from eisbach.pipeline import paths, tables
+    from eisbach.pipeline import arm_check, paths, tables
     from eisbach.pipeline.params import load
     from eisbach.pipeline.progress import track
     from eisbach.pipeline.stages import adapters as stage_adapters
     from eisbach.training import loggers, previews, validation
-    from eisbach.training.loop import finetune, followed
+    from eisbach.training.loop import finetune
     from eisbach.training.processes import gathered, share
 
     params = load()
+    arm_check.finetune(params.finetune)
     processes = PartialState(cpu=params.model.device == "cpu")  # one, unless started by `accelerate launch`
     index, count = processes.process_index, processes.num_processes
     arms = params.finetune.arms
     weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in arms.items()}
-    mine = share(weightings, followed(weightings, params.finetune), index, count)
+    mine = share(weightings, arm_check.followed(weightings, params.finetune), index, count)
     settings = replace(params.finetune, arms={arm: arms[arm] for arm in mine})
     model, adapters = stage_adapters.untrained(replace(params, finetune=settings), seed)
     if settings.compile:
@@ -57,7 +58,9 @@ def main(seed: int) -> None:
         for kind, table in made.items():
             tables.write(folder / f"{kind}.parquet", table.assign(seed=seed, regime=model.regime))
     processes.wait_for_everyone()
-    state.unlink()  # last: if the stage is killed before, the same command finds the finished run and writes it again
+    state.unlink(
+        missing_ok=True
+    )  # last: if the stage is killed before, the same command finds the finished run and writes it again
 
 
 def _rows(record: dict):
