@@ -15,6 +15,7 @@ OURS = ("eisbach", "predictions", "toy_models")
 NO_RESULTS = {
     "eisbach/errors.py",
     "eisbach/pipeline/files.py",
+    "eisbach/training/exports.py",
     "eisbach/training/loggers.py",
     "eisbach/training/previews.py",
     *(f"eisbach/pipeline/{name}.py" for name in ("command", "durations", "params", "paths", "progress", "tables")),

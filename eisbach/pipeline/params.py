@@ -100,6 +100,31 @@ class Arm:
 
 
 @section
+class Constant:
+    """The learning rate stays `lr`."""
+
+    kind: Literal["constant"]
+
+
+@section
+class Cosine:
+    """Half a cosine from `lr` down to 0 at the last step."""
+
+    kind: Literal["cosine"]
+
+
+@section
+class InverseLR:
+    """Stability's InverseLR: (1 - warmup^(step + 1)) max(final_lr, lr (1 + step / inv_gamma)^-power)."""
+
+    kind: Literal["inverse_lr"]
+    inv_gamma: Annotated[float, Field(gt=0)]
+    power: float
+    warmup: Annotated[float, Field(ge=0, lt=1)]
+    final_lr: float
+
+
+@section
 class Finetune:
     """Adapters on the frozen base. All arms of a seed share data order, noise, t, dropout and initial adapter."""
 
@@ -107,9 +132,14 @@ class Finetune:
     adapter: Literal["dora", "lora"]
     rank: int
     alpha: float
+    conditioner: bool  # train the layer of the duration's conditioner too, as Stability's trainer does
+    init_from: str  # an adapter's file or folder from which every arm starts; empty: the seed's draw
     lr: float
+    schedule: Annotated[Constant | Cosine | InverseLR, Field(discriminator="kind")]  # of the learning rate
+    warmup_steps: Annotated[int, Field(ge=0)]  # over which the rate rises linearly from 0, on top of `schedule`
     weight_decay: float
-    batch: int
+    batch: int  # clips of a pass
+    accumulate: Annotated[int, Field(ge=1)]  # passes of a step, whose gradient is that of one large batch
     steps: int
     cfg_dropout: float  # share of samples trained without conditioning
     norm_gradient: Literal["attached", "detached"]  # through DoRA's norm: Stability's, or PEFT's
@@ -128,6 +158,7 @@ class Finetune:
     validation_clips: int  # of that grid
     preview_every: int  # steps between audio previews, written to .cache; 0: never
     preview_prompts: int
+    export_every: int  # steps between adapters in Stable Audio 3's format, written to .cache; 0: never
     loggers: list[Literal["dvclive", "tensorboard"]]  # write to .cache
 
 
@@ -248,8 +279,8 @@ def checked(given: object, name: str, cure: str) -> Params:
 
 def _fault(fault: dict) -> str:
     loc = fault["loc"]
-    if loc[:2] == ("prepare", "corpus"):
-        loc = loc[:2] + loc[3:]  # pydantic inserts the corpus's kind there, which is not a key
+    if loc[:2] in (("prepare", "corpus"), ("finetune", "schedule")):
+        loc = loc[:2] + loc[3:]  # pydantic inserts the kind there, which is not a key
     key = ".".join(map(str, loc))
     if fault["type"] == "unexpected_keyword_argument":
         return f"unknown key '{key}'"
