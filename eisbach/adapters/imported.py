@@ -11,9 +11,8 @@ from eisbach.adapters import peft_format, sa3_format
 from eisbach.adapters.kinds import TRAINABLE, adapted_weight
 from eisbach.adapters.merged import merged, without_adapters
 from eisbach.adapters.paired import PairedAdapters
-from eisbach.adapters.stored import CONDITIONER, Adapter, part_shapes
+from eisbach.adapters.stored import CONDITIONER, Adapter, misfit
 from eisbach.errors import UserError
-from eisbach.models.tensor_check import mismatches, shapes
 
 
 def files(folder: str | Path, taken: set[str]) -> dict[str, Path]:
@@ -71,15 +70,8 @@ def layers_of(stored: Adapter, modules: dict[str, nn.Module | None], path: str |
             layer = None
         if not isinstance(layer, nn.Linear | nn.Conv1d):
             raise UserError(f"{path} does not fit this model: it has no layer '{name}'; take an adapter of this base")
-        out, width = layer.weight.flatten(1).shape
-        expected = part_shapes(stored.kind, stored.rank, out, width)
-        wrong = mismatches({part: expected[part] for part in parts}, shapes(parts))
-        if stored.kind.endswith("-xs") and stored.rank > min(out, width):
-            wrong.append(f"rank {stored.rank} is larger than its weight ({out}, {width})")
-        if wrong:
-            raise UserError(
-                f"{path} does not fit this model: in layer '{name}', {wrong[0]}; take an adapter of this base"
-            )
+        if wrong := misfit(stored, parts, layer.weight.shape):
+            raise UserError(f"{path} does not fit this model: in layer '{name}', {wrong}; take an adapter of this base")
         found[name] = layer
     return found
 

@@ -54,8 +54,8 @@ class Part:
         return patterns.get(get_pattern_key(patterns.keys(), layer), self.settings[default])
 
 
-def checked(settings: object, source: Path) -> dict:
-    """`settings` itself. Raises UserError naming `source`, the setting and the cure when it cannot be used."""
+def check(settings: object, source: Path) -> None:
+    """Raises UserError naming `source`, the setting and the cure when `settings` cannot be used."""
     if not isinstance(settings, dict):
         raise UserError(f"{source} holds {type(settings).__name__}, not an object; save the adapter again with PEFT")
     if settings.get("peft_type", "LORA") != "LORA":
@@ -79,7 +79,6 @@ def checked(settings: object, source: Path) -> dict:
     for key in ("use_dora", "use_rslora"):
         if settings.get(key) not in (None, True, False):
             raise UserError(f"{source} has '{key}' {settings[key]!r}, not true or false; save it again with PEFT")
-    return settings
 
 
 def _is_pattern(text: str) -> bool:

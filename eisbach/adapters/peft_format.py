@@ -72,6 +72,7 @@ def _part(folder: Path) -> peft_config.Part:
         settings = json.loads((folder / CONFIG).read_text())
     except ValueError as error:
         raise UserError(f"{folder / CONFIG} is not JSON ({error}); save the adapter again with PEFT") from error
+    peft_config.check(settings, folder / CONFIG)
     try:
         tensors = load_file(folder / WEIGHTS)
     except SafetensorError as error:
@@ -80,7 +81,7 @@ def _part(folder: Path) -> peft_config.Part:
         ) from error
     for name in tensors:
         split(name, folder)
-    return peft_config.Part(peft_config.checked(settings, folder / CONFIG), tensors)
+    return peft_config.Part(settings, tensors)
 
 
 def write(folder: str | Path, adapter: Adapter) -> None:

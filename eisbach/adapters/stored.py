@@ -13,6 +13,7 @@ from torch import Tensor
 
 from eisbach.adapters.kinds import COLUMNS, CORE, LEFT, LORA_A, LORA_B, MAGNITUDE, RIGHT, ROWS, TENSORS
 from eisbach.errors import UserError
+from eisbach.models.tensor_check import mismatches, shapes
 
 CONDITIONER = "conditioners."
 DIT_PARTS = (
@@ -127,6 +128,16 @@ def part_shapes(kind: str, rank: int, out: int, width: int) -> dict[str, tuple[i
         ROWS: (out,),
         COLUMNS: (width,),
     }
+
+
+def misfit(adapter: Adapter, parts: Mapping[str, Tensor], weight: torch.Size) -> str:
+    """What keeps the `parts` of a layer from adapting a weight of shape `[out, in, ...]`, as a phrase; empty: nothing."""
+    out, width = weight[0], weight[1:].numel()
+    expected = part_shapes(adapter.kind, adapter.rank, out, width)
+    wrong = mismatches({part: expected[part] for part in parts}, shapes(parts))
+    if adapter.kind.endswith("-xs") and adapter.rank > min(out, width):
+        wrong.append(f"rank {adapter.rank} is larger than its weight ({out}, {width})")
+    return wrong[0] if wrong else ""
 
 
 def _check_shapes(adapter: Adapter, layer: str, parts: Mapping[str, Tensor], source: str | Path) -> None:

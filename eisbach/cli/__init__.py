@@ -9,7 +9,9 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-SUBCOMMANDS: dict[str, str] = {}  # name -> the first line of its module's docstring
+SUBCOMMANDS: dict[str, str] = {  # name -> the first line of its module's docstring
+    "adapter": "Show, import, export or merge an adapter: PEFT's folder or Stable Audio 3's file.",
+}
 
 
 def main(words: Sequence[str] | None = None) -> None:
