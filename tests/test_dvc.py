@@ -18,7 +18,10 @@ NO_RESULTS = {
     "eisbach/training/exports.py",
     "eisbach/training/loggers.py",
     "eisbach/training/previews.py",
-    *(f"eisbach/pipeline/{name}.py" for name in ("command", "durations", "params", "paths", "progress", "tables")),
+    *(
+        f"eisbach/pipeline/{name}.py"
+        for name in ("command", "durations", "params", "paths", "progress", "schedules", "section", "tables")
+    ),
 }
 UNUSED = {  # imported by a stage that does not use them
     # `loading` can load a released model, which samples; no number of these comes from sampling.

@@ -161,8 +161,8 @@ class PairedAdapters:
         ):
             if theirs != own:
                 raise UserError(
-                    f"{source} has {key} {theirs}, but finetune.{key} is {own}; set it to that of the adapter, or start "
-                    "from another"
+                    f"{source} has {key} {theirs}, but finetune.{key} is {own}; set it to that of the adapter, or "
+                    "start from another"
                 )
         for arm in self.arms:
             self.load_state(arm, self.state(arm) | adapter.tensors, source)

@@ -14,10 +14,24 @@ from eisbach.errors import UserError
 
 READ = ("r", "lora_alpha", "lora_dropout", "use_dora", "use_rslora", "rank_pattern", "alpha_pattern")
 WITHOUT_EFFECT = (  # on the meaning of stored tensors
-    "auto_mapping base_model_name_or_path ensure_weight_tying eva_config exclude_modules "
-    "inference_mode layers_pattern layers_to_transform megatron_core peft_type peft_version qalora_group_size revision "
-    "runtime_config target_modules task_type init_lora_weights"
-).split()
+    "auto_mapping",
+    "base_model_name_or_path",
+    "ensure_weight_tying",
+    "eva_config",
+    "exclude_modules",
+    "inference_mode",
+    "init_lora_weights",
+    "layers_pattern",
+    "layers_to_transform",
+    "megatron_core",
+    "peft_type",
+    "peft_version",
+    "qalora_group_size",
+    "revision",
+    "runtime_config",
+    "target_modules",
+    "task_type",
+)
 INITIAL = (None, True, False, "gaussian", "orthogonal", "eva")  # the others also change the base's weights
 
 
@@ -59,7 +73,7 @@ def check(settings: object, source: Path) -> None:
     if not isinstance(settings, dict):
         raise UserError(f"{source} holds {type(settings).__name__}, not an object; save the adapter again with PEFT")
     if settings.get("peft_type", "LORA") != "LORA":
-        raise UserError(f"{source} has peft_type {settings['peft_type']!r}; only LORA is supported, train a LoRA or DoRA")
+        raise UserError(f"{source} has peft_type {settings['peft_type']!r}; train a LoRA or DoRA")
     for key, value in settings.items():
         if key not in READ and key not in WITHOUT_EFFECT and value not in (None, False, "none", {}, []):
             raise UserError(f"{source} sets '{key}' to {value!r}, which has no equal here; train without it")
@@ -70,7 +84,7 @@ def check(settings: object, source: Path) -> None:
         )
     for key in ("rank_pattern", "alpha_pattern"):
         if not isinstance(settings.get(key) or {}, dict) or not all(map(_is_pattern, settings.get(key) or {})):
-            raise UserError(f"{source} has '{key}' {settings[key]!r}, not an object of patterns; save it again with PEFT")
+            raise UserError(f"{source} has '{key}' {settings[key]!r}, not an object of patterns; save it anew")
     for rank in (settings.get("r"), *(settings.get("rank_pattern") or {}).values()):
         check_rank(rank, "r", source)
     for alpha in (settings.get("lora_alpha"), *(settings.get("alpha_pattern") or {}).values()):

@@ -91,8 +91,8 @@ def write(folder: str | Path, adapter: Adapter) -> None:
     """
     if adapter.kind not in TRAINABLE:
         raise UserError(
-            f"PEFT has no adapter of type '{adapter.kind}', so {folder} cannot be written; use the file in Stable Audio "
-            "3's format, or merge it into a base with `eisbach adapter merge`"
+            f"PEFT has no adapter of type '{adapter.kind}', so {folder} cannot be written; use the file in Stable "
+            "Audio 3's format, or merge it into a base with `eisbach adapter merge`"
         )
     of_dit = {name: tensor for name, tensor in adapter.tensors.items() if not name.startswith(CONDITIONER)}
     of_conditioner = {name: tensor for name, tensor in adapter.tensors.items() if name not in of_dit}

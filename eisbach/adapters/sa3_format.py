@@ -172,8 +172,8 @@ def _check_filters(adapter: Adapter, settings: dict, path: str | Path) -> None:
         included = filters["include"] is None or _matches(name, filters["include"])
         if not included or _matches(name, filters["exclude"] or []):
             raise UserError(
-                f"{path} has tensors for '{layer}', which its settings leave out (include {filters['include']}, exclude "
-                f"{filters['exclude']}); remove the tensors or correct the settings"
+                f"{path} has tensors for '{layer}', which its settings leave out (include {filters['include']}, "
+                f"exclude {filters['exclude']}); remove the tensors or correct the settings"
             )
 
 

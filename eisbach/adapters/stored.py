@@ -33,7 +33,7 @@ class Adapter:
     """One stored adapter. `tensors` are named "<layer>.<part>", parts as in `kinds`; A, B and row magnitudes have
     PEFT's shapes (`peft_format`).
 
-    `kind` is a key of `kinds.TENSORS`; the weight's change is (alpha / rank) B A. `dropout` is a record of the training.
+    `kind` is a key of `kinds.TENSORS`; the weight's change is (alpha / rank) B A. `dropout` is a record.
     """
 
     kind: str
@@ -131,7 +131,7 @@ def part_shapes(kind: str, rank: int, out: int, width: int) -> dict[str, tuple[i
 
 
 def misfit(adapter: Adapter, parts: Mapping[str, Tensor], weight: torch.Size) -> str:
-    """What keeps the `parts` of a layer from adapting a weight of shape `[out, in, ...]`, as a phrase; empty: nothing."""
+    """What keeps the `parts` of a layer from adapting a weight of shape `[out, in, ...]`, as a phrase, or nothing."""
     out, width = weight[0], weight[1:].numel()
     expected = part_shapes(adapter.kind, adapter.rank, out, width)
     wrong = mismatches({part: expected[part] for part in parts}, shapes(parts))
@@ -143,13 +143,15 @@ def misfit(adapter: Adapter, parts: Mapping[str, Tensor], weight: torch.Size) ->
 def _check_shapes(adapter: Adapter, layer: str, parts: Mapping[str, Tensor], source: str | Path) -> None:
     """Compare the parts with each other and with the rank; only the model knows the size of a weight."""
     out = next((len(parts[part]) for part in (LORA_B, LEFT, ROWS) if part in parts), 0)
-    width = next((parts[part].shape[axis] for part, axis in ((LORA_A, 1), (RIGHT, 0), (COLUMNS, 0)) if part in parts), 0)
+    width = next(
+        (parts[part].shape[axis] for part, axis in ((LORA_A, 1), (RIGHT, 0), (COLUMNS, 0)) if part in parts), 0
+    )
     expected = part_shapes(adapter.kind, adapter.rank, out, width)
     for part, tensor in parts.items():
         unknown = 0 in expected[part] and tensor.dim() == len(expected[part]) and tensor.numel() > 0
-        if tuple(tensor.shape) != expected[part] and not unknown or tensor.numel() == 0:
+        if (tuple(tensor.shape) != expected[part] and not unknown) or tensor.numel() == 0:
             raise UserError(
                 f"'{layer}.{part}' in {source} has shape {tuple(tensor.shape)}, not {expected[part]}, at rank "
-                f"{adapter.rank} and type '{adapter.kind}'; correct the settings of the file, or choose an adapter with "
-                "one rank for all layers"
+                f"{adapter.rank} and type '{adapter.kind}'; correct the settings of the file, or choose an adapter "
+                "with one rank for all layers"
             )

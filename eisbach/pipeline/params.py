@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import Field, TypeAdapter, ValidationError
 
 from eisbach.errors import UserError
-
-section = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+from eisbach.pipeline.schedules import Constant, Cosine, InverseLR
+from eisbach.pipeline.section import section
 
 
 @section
@@ -97,31 +96,6 @@ class Arm:
     weighting: str
     settings: dict[str, float | str] = field(default_factory=dict)
     follows: str = "barrier"  # the arm whose factors `constant`, `timestep` and `trace` replay
-
-
-@section
-class Constant:
-    """The learning rate stays `lr`."""
-
-    kind: Literal["constant"]
-
-
-@section
-class Cosine:
-    """Half a cosine from `lr` down to 0 at the last step."""
-
-    kind: Literal["cosine"]
-
-
-@section
-class InverseLR:
-    """Stability's InverseLR: (1 - warmup^(step + 1)) max(final_lr, lr (1 + step / inv_gamma)^-power)."""
-
-    kind: Literal["inverse_lr"]
-    inv_gamma: Annotated[float, Field(gt=0)]
-    power: float
-    warmup: Annotated[float, Field(ge=0, lt=1)]
-    final_lr: float
 
 
 @section

@@ -12,16 +12,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from eisbach import flow
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.data.latents import Latents
 from eisbach.errors import UserError
-from eisbach.models.velocity import conditions
 from eisbach.objective import objective, per_sample_loss
 from eisbach.pipeline.params import Finetune
 from eisbach.pipeline.threads import thread_map
 from eisbach.training import resume, validation
 from eisbach.training.draws import Draw, draw
+from eisbach.training.forward import velocities
 from eisbach.training.schedule import learning_rate
 from eisbach.weighting import Weighting, traits_of
 
@@ -166,52 +165,12 @@ def calibrate(
         for index, shared in enumerate(draw(data, settings, seed, step).split(settings.accumulate)):
             call = step * settings.accumulate + index
             with torch.no_grad():
-                (output,), target = _velocities(model, adapters, shared, (first,))
+                (output,), target = velocities(model, adapters, shared, (first,))
                 for arm, leader in frozen.items():
                     factor = weightings[leader](
                         output, target, shared.t, shared.mask, clean=shared.clips.latents, step=call
                     )
                     weightings[arm].calibrate(factor, shared.t, call)
-
-
-def _velocities(
-    model: nn.Module, adapters: PairedAdapters, shared: Draw, arms: tuple[str, ...], *, checkpointing: bool = False
-) -> tuple[Tensor, Tensor]:
-    """The velocities `[K, B, C, T]` of K `arms` at a draw, and the target `[B, C, T]`. Leaves `arms` active."""
-    data, count = shared.clips.latents, len(arms)
-    inputs = _conditions(model, adapters, shared, arms)
-    adapters.activate(*arms)
-    noisy = _repeated(flow.interpolate(data, shared.noise, shared.t), count)
-    output = model.model(noisy, _repeated(shared.t, count), **inputs, use_checkpointing=checkpointing)
-    return output.unflatten(0, (count, -1)), flow.velocity(data, shared.noise)
-
-
-def _conditions(
-    model: nn.Module, adapters: PairedAdapters, shared: Draw, arms: tuple[str, ...]
-) -> dict[str, Tensor | object]:
-    """The DiT's inputs of K `arms`, stacked along the batch.
-
-    They are embedded for B rows, since the embedder rounds differently for other numbers of rows: once for all arms, or
-    for each arm where it has an adapter of the conditioner.
-    """
-    clips, data = shared.clips, shared.clips.latents
-    masks = {"dropped": shared.dropped, "kept": shared.kept, "data": data, "valid": shared.valid}
-    if not adapters.trains_conditioner:
-        inputs = conditions(model, clips, data.shape[-1], **masks)
-        return {name: _repeated(value, len(arms)) for name, value in inputs.items()}
-    own = []
-    for arm in arms:
-        adapters.activate(arm)
-        own.append(conditions(model, clips, data.shape[-1], **masks))
-    return {
-        name: torch.cat([inputs[name] for inputs in own]) if isinstance(value, Tensor) else value
-        for name, value in own[0].items()
-    }
-
-
-def _repeated(value: object, count: int) -> object:
-    """A tensor `count` times along its first axis; any other value as it is."""
-    return value.repeat(count, *[1] * (value.dim() - 1)) if isinstance(value, Tensor) else value
 
 
 def _gradients(
@@ -229,7 +188,7 @@ def _gradients(
 
     `call` counts the passes of the run, `step` those of the optimiser.
     """
-    outputs, target = _velocities(model, adapters, shared, arms, checkpointing=settings.checkpointing)
+    outputs, target = velocities(model, adapters, shared, arms, checkpointing=settings.checkpointing)
     names = shared.clips.clips["clip_id"].tolist()
     totals, records = [], {}
     for arm, own in zip(arms, outputs.unbind(0), strict=True):

@@ -15,8 +15,10 @@ def add(model, kind="dora-rows", rank=4, alpha=6.0, exclude=None, **dropout):
         nn.Linear: {"weight": partial(LoRAParametrization.from_linear, **shared)},
         nn.Conv1d: {"weight": partial(LoRAParametrization.from_conv1d, **shared)},
     }
-    add_lora(model.model, config, exclude=exclude)
-    add_lora(model.conditioner, config, exclude=exclude)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        add_lora(model.model, config, exclude=exclude)
+        add_lora(model.conditioner, config, exclude=exclude)
 
 
 def state(model):

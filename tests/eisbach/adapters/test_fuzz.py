@@ -1,4 +1,4 @@
-"""Damaged adapter files: each is refused in one sentence, or has exactly the effect that its tensors and settings say."""
+"""Damaged adapter files: each is refused in one sentence, or acts exactly as its tensors and settings say."""
 
 import json
 
@@ -26,7 +26,9 @@ CHANGES = st.one_of(
     st.tuples(st.just("keep"), st.integers(0, 2)),
     st.tuples(
         st.just("prefix"),
-        st.sampled_from(["module.", "_orig_mod.", "diffusion_model.", "model.model.", "", "other.", "base_model.model."]),
+        st.sampled_from(
+            ["module.", "_orig_mod.", "diffusion_model.", "model.model.", "", "other.", "base_model.model."]
+        ),
     ),
     st.tuples(st.just("rename"), st.integers(0, 11), st.text(st.sampled_from("ab.01_"), max_size=8)),
     st.tuples(st.just("index"), st.integers(0, 2)),
@@ -71,7 +73,9 @@ def changed(tensors, chosen, change):
         elif kind == "shape":
             tensors[name] = torch.ones(given[1])
         else:
-            tensors[name] = torch.full_like(tensors[name], given[1]) if tensors[name].is_floating_point() else tensors[name]
+            tensors[name] = (
+                torch.full_like(tensors[name], given[1]) if tensors[name].is_floating_point() else tensors[name]
+            )
     return tensors, chosen
 
 
@@ -86,7 +90,9 @@ def oracle(weight, tensors, chosen, layer):
     )
     for key, tensor in tensors.items():
         if layer in key:
-            getattr(made, key.rpartition(".")[2]).data.copy_(tensor.float().view_as(getattr(made, key.rpartition(".")[2])))
+            getattr(made, key.rpartition(".")[2]).data.copy_(
+                tensor.float().view_as(getattr(made, key.rpartition(".")[2]))
+            )
     return made(weight).detach()
 
 
@@ -158,9 +164,10 @@ def test_peft_settings_are_converted_or_refused_in_one_sentence(written, data):
     save_file(tensors, folder / "adapter_model.safetensors")
     try:
         adapter = read(folder)
-    except UserError as refusal:
-        assert "adapter_" in str(refusal)
-        assert "\n" not in str(refusal)
+    except UserError as error:
+        refusal = str(error)
+        assert "adapter_" in refusal
+        assert "\n" not in refusal
         return
     layers = layers_of(adapter, modules(), folder)
     assert layers.keys() == set(LAYERS[:2])

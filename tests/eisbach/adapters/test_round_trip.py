@@ -136,9 +136,9 @@ def test_every_saver_with_every_loader_gives_the_same_velocity(errors):
     lines = list(HEADER)
     for saver in SAVERS:
         for loader in LOADERS:
-            cells = [errors[saver, loader, *case, False] for case in CASES]
+            cells = [errors[(saver, loader, *case, False)] for case in CASES]
             assert max(cells) < FP32, (saver, loader, cells)
-            rounded = max(errors[saver, loader, *case, True] for case in CASES)
+            rounded = max(errors[(saver, loader, *case, True)] for case in CASES)
             assert rounded < (FP32 if saver == "ours" else FP16), (saver, loader, rounded)
             last = "writes fp32" if saver == "ours" else "< 0.005"
             lines.append(f"| {saver} | {loader} | {' | '.join(['< 1e-5'] * len(cells))} | {last} |")

@@ -40,22 +40,22 @@ def setting(key, value):
 @pytest.mark.parametrize(
     ("kind", "change", "said"),
     [
-        ("lora", put(A, torch.full((RANK, WIDTH), torch.nan)), r"project_in\.lora_A\.weight' in .*NaN or infinite .*earlier"),
-        ("lora", put(B, torch.full((OUT, RANK), torch.inf)), r"project_in\.lora_B\.weight' in .* has NaN or infinite values"),
+        ("lora", put(A, torch.full((RANK, WIDTH), torch.nan)), r"project_in\.lora_A\.weight' in .*NaN or infinite"),
+        ("lora", put(B, torch.full((OUT, RANK), torch.inf)), r"project_in\.lora_B\.weight' in .* has NaN"),
         ("lora", put(A, torch.ones(RANK, WIDTH, dtype=torch.int32)), "is int32; export the adapter again as float32"),
         ("lora", lambda tensors, _: tensors.__delitem__(B), r"'transformer\.project_in' in .* has no lora_B\.weight"),
-        ("dora", setting("adapter_type", "lora"), r"lora_magnitude_vector' in .* is no part of .* 'lora'; correct the type"),
+        ("dora", setting("adapter_type", "lora"), r"lora_magnitude_vector' in .* is no part of .* 'lora'"),
         ("dora", setting("rank", 3), r"lora_A\.weight' in .* has shape \(2, 6\), not \(3, 6\), at rank 3"),
-        ("lora", put(A, torch.ones(3, WIDTH)), r"has shape \(3, 6\), not \(2, 6\), at rank 2 .* one rank for all layers"),
+        ("lora", put(A, torch.ones(3, WIDTH)), r"has shape \(3, 6\), not \(2, 6\), at rank 2 "),
         ("lora", setting("rank", None), "has 'rank' None, not a positive integer"),
         ("lora", setting("alpha", "16"), "has 'alpha' '16', not a finite number"),
         ("lora", lambda *_: [1], r"settings 'lora_config' .* are \[1\], not an object"),
         ("lora", lambda *_: "rank 16", "are 'rank 16', not an object"),
         ("lora", setting("exclude", "seconds_total"), "'exclude' .* is 'seconds_total', not a list of names"),
-        ("lora", setting("exclude", ["seconds_total"]), r"has tensors for 'conditioners\..*which its settings leave out"),
+        ("lora", setting("exclude", ["seconds_total"]), r"has tensors for 'conditioners\..* leave out"),
         ("lora", setting("include", ["project_in"]), r"has tensors for '.*which its settings leave out"),
         ("lora", lambda tensors, _: tensors.clear(), "no tensor is named lora_A or M_xs"),
-        ("lora", put("strange.parametrizations.weight.0.lora_A", torch.ones(1)), "'strange', which is in no part of a Stable"),
+        ("lora", put("strange.parametrizations.weight.0.lora_A", torch.ones(1)), "'strange', which is in no part"),
         ("lora", put(A.replace("t.0.", "t.1."), torch.ones(1)), r"weight\.1\.lora_A', which is no tensor of a LoRA"),
         ("lora", put("model." + A, torch.ones(RANK, WIDTH)), "twice, under two prefixes"),
     ],
@@ -84,7 +84,9 @@ def test_missing_settings_have_stability_s_defaults(saved):
     assert (adapter.kind, adapter.rank, adapter.alpha) == ("lora", RANK, RANK)
 
 
-@pytest.mark.parametrize("prefix", ["model.", "model.model.", "module.model.", "_orig_mod.", "diffusion_model.", "module.", ""])
+@pytest.mark.parametrize(
+    "prefix", ["model.", "model.model.", "module.model.", "_orig_mod.", "diffusion_model.", "module.", ""]
+)
 def test_the_prefixes_of_other_tools_are_removed(prefix):
     assert layer_name(f"{prefix}transformer.layers.0.ff.ff.2", "x") == "transformer.layers.0.ff.ff.2"
     assert layer_name(f"{prefix}transformer.layers.0._orig_mod.ff.ff.2", "x") == "transformer.layers.0.ff.ff.2"
@@ -100,7 +102,9 @@ def test_an_unknown_prefix_is_never_called_the_conditioner(name):
 
 def test_a_layer_of_another_model_is_refused_by_name(saved):
     path = saved("lora", put(A, torch.ones(RANK, WIDTH + 1)))
-    with pytest.raises(UserError, match=r"in layer 'transformer\.project_in', 'lora_A\.weight' is \(2, 7\), not \(2, 6\)"):
+    with pytest.raises(
+        UserError, match=r"in layer 'transformer\.project_in', 'lora_A\.weight' is \(2, 7\), not \(2, 6\)"
+    ):
         layers_of(read(path), modules(), path)
 
 
@@ -147,14 +151,16 @@ def test_what_peft_writes_acts_as_peft_s_also_after_an_export(tmp_path, trained,
         with applied(adapter, layers):
             for name, weight in wanted.items():
                 torch.testing.assert_close(layers[name].weight, weight, rtol=1e-5, atol=1e-6)
-                assert not torch.allclose(weight, plain[name], atol=1e-3) or 0 in changes.get("alpha_pattern", {}).values()
+                assert (
+                    not torch.allclose(weight, plain[name], atol=1e-3) or 0 in changes.get("alpha_pattern", {}).values()
+                )
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"lora_bias": True}, "sets 'lora_bias' to True, which has no equal here"),
-        ({"modules_to_save": ["transformer.project_out"], "target_modules": ["transformer.project_in"]}, "'modules_to_save'"),
+        ({"modules_to_save": [LAYERS[1]], "target_modules": [LAYERS[0]]}, "'modules_to_save'"),
         ({"bias": "all"}, "sets 'bias' to 'all'"),
         ({"init_lora_weights": "pissa"}, "'init_lora_weights' to 'pissa', which changes the base"),
     ],

@@ -56,7 +56,7 @@ def equal(a, b):
 
 @pytest.mark.parametrize("extra", [{}, {"context_loss": 1.0, "inpainting": (0.3, 0.4, 0.3), "ot_coupling": True}])
 def test_accumulated_passes_are_one_large_batch(tiny_model, tiny_archive, extra):
-    """For every weighting with the trait `per_sample`; AdamW's first step only shows signs, so gradients are compared."""
+    """For every weighting with the trait `per_sample`; AdamW's first step only shows signs."""
     arms = {"baseline": Arm("baseline"), "barrier": Arm("barrier")}
     base = replace(SETTINGS, arms=arms, steps=2, **extra)
     _, large, _ = trained(tiny_model, tiny_archive, base)
@@ -143,7 +143,7 @@ def test_every_arm_starts_from_the_stored_adapter(tmp_path, tiny_model, tiny_arc
 
 
 def test_a_state_from_another_start_is_refused(tmp_path, tiny_model, tiny_archive):
-    states, _, adapters = trained(tiny_model, tiny_archive)
+    _, _, adapters = trained(tiny_model, tiny_archive)
     settings = replace(SETTINGS, init_from="start")
     trained(tiny_model, tiny_archive, settings, tmp_path / "state", stop=2, start=adapters.adapter("barrier"))
     with pytest.raises(UserError, match="init_from: start"):
