@@ -15,6 +15,7 @@ OURS = ("eisbach", "predictions", "toy_models")
 NO_RESULTS = {
     "eisbach/errors.py",
     "eisbach/pipeline/files.py",
+    "eisbach/training/exports.py",
     "eisbach/training/loggers.py",
     "eisbach/training/previews.py",
     *(
@@ -29,6 +30,8 @@ NO_RESULTS = {
             "preflight",
             "progress",
             "ranges",
+            "schedules",
+            "section",
             "tables",
             "yaml_file",
         )

@@ -5,7 +5,7 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor, nn
 
-from eisbach.adapters import peft_format
+from eisbach.adapters.kinds import LORA_A, LORA_B, MAGNITUDE
 from eisbach.adapters.low_rank import dora, lora, square_norms
 
 
@@ -70,9 +70,9 @@ class PairedLayer(nn.Module):
 
     def tensors(self, arm: int) -> dict[str, nn.Parameter]:
         """The trainable tensors of an arm by PEFT's names, in this class's shapes."""
-        found = {peft_format.LORA_A: self.lora_A[arm], peft_format.LORA_B: self.lora_B[arm]}
+        found = {LORA_A: self.lora_A[arm], LORA_B: self.lora_B[arm]}
         if self.lora_magnitude_vector is not None:
-            found[peft_format.MAGNITUDE] = self.lora_magnitude_vector[arm]
+            found[MAGNITUDE] = self.lora_magnitude_vector[arm]
         return found
 
     def forward(self, x: Tensor) -> Tensor:

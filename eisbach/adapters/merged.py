@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from eisbach.adapters.kinds import adapted_weight
 from eisbach.adapters.layer import ActiveArms, PairedLayer
-from eisbach.adapters.low_rank import TINY
 from eisbach.adapters.paired import PairedAdapters
 
 
@@ -61,7 +61,5 @@ def _active_in_every_thread(adapters: PairedAdapters, arm: str) -> Iterator[None
 
 def merged_weight(layer: PairedLayer, arm: int) -> Tensor:
     """V `[out, in]` of `low_rank`: W + c B A, for DoRA with each row scaled to its magnitude m."""
-    weight = layer.weight + layer.scale * layer.lora_B[arm] @ layer.lora_A[arm]
-    if layer.lora_magnitude_vector is None:
-        return weight
-    return weight * (layer.lora_magnitude_vector[arm] / (weight.norm(dim=1) + TINY)).unsqueeze(1)
+    kind = "lora" if layer.lora_magnitude_vector is None else "dora"
+    return adapted_weight(kind, layer.weight, layer.tensors(arm), layer.scale)

@@ -30,7 +30,7 @@ def _phrase(fault: dict) -> str:
 
 def _key(loc: tuple) -> str:
     """`finetune.arms.barrier` for a location in pydantic's words, which name types and keys beside the path."""
-    if loc[:2] == ("prepare", "corpus"):
+    if loc[:2] in (("prepare", "corpus"), ("finetune", "schedule")):
         loc = loc[:2] + loc[3:]  # the corpus's kind
     if loc[:2] == ("finetune", "arms") and loc[3:4] == ("settings",):
         loc = loc[:5]  # then the type that was tried

@@ -8,8 +8,7 @@ import json
 from dataclasses import field
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from pydantic.dataclasses import dataclass
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from eisbach.errors import UserError
 from eisbach.pipeline import faults, yaml_file
@@ -36,8 +35,8 @@ from eisbach.pipeline.ranges import (
     Text,
     unique,
 )
-
-section = dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+from eisbach.pipeline.schedules import Constant, Cosine, InverseLR
+from eisbach.pipeline.section import section
 
 
 @section
@@ -159,9 +158,14 @@ class Finetune:
     adapter: Literal["dora", "lora"]
     rank: Rank
     alpha: Annotated[float, Field(gt=0, le=1_000_000)]
+    conditioner: bool  # train the layer of the duration's conditioner too, as Stability's trainer does
+    init_from: Text  # an adapter's file or folder from which every arm starts; empty: the seed's draw
     lr: Rate
+    schedule: Annotated[Constant | Cosine | InverseLR, Field(discriminator="kind")]  # of the learning rate
+    warmup_steps: Annotated[int, Field(ge=0, le=1_000_000_000)]  # linear rise of the rate from 0, times `schedule`
     weight_decay: Rate
-    batch: Count
+    batch: Count  # clips of a pass
+    accumulate: Count  # passes of a step, whose gradient is that of one large batch
     steps: Count
     cfg_dropout: Share  # share of samples trained without conditioning
     norm_gradient: Literal["attached", "detached"]  # through DoRA's norm: Stability's, or PEFT's
@@ -180,6 +184,7 @@ class Finetune:
     validation_clips: Count  # of that grid
     preview_every: CountOrNone  # steps between audio previews, written to .cache; 0: never
     preview_prompts: Count
+    export_every: CountOrNone  # steps between adapters in Stable Audio 3's format, in .cache; 0: never
     loggers: Annotated[list[Literal["dvclive", "tensorboard"]], AfterValidator(unique)]  # write to .cache
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from eisbach import weighting
-from eisbach.adapters import imported, sa3_format
+from eisbach.adapters import imported
 from eisbach.adapters.merged import merged
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.pipeline import paths
@@ -28,7 +28,20 @@ def untrained(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
         settings.alpha,
         seed,
         norm_gradient=settings.norm_gradient,
+        conditioner=model.conditioner,
+        train_conditioner=settings.conditioner,
     )
+    return model, adapters
+
+
+def initial(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
+    """`untrained`, or with every arm set to the adapter that params.finetune.init_from names.
+
+    Raises UserError when it does not fit the model and the settings.
+    """
+    model, adapters = untrained(params, seed)
+    if source := params.finetune.init_from:
+        adapters.start_from(imported.read(source), source)
     return model, adapters
 
 
@@ -58,7 +71,7 @@ def label(params: Params, arm: str) -> dict[str, object]:
     """The columns `lam` and `adapter` of an arm's outcomes; `lam` is NaN for an arm without a known lambda."""
     if arm in params.finetune.arms:
         return {"lam": arms(params.finetune)[arm].lam, "adapter": params.finetune.adapter}
-    return {"lam": math.nan, "adapter": sa3_format.read(_imported_file(params, arm)).kind}
+    return {"lam": math.nan, "adapter": imported.read(_imported_file(params, arm)).kind}
 
 
 @contextmanager

@@ -41,3 +41,9 @@ def _load(settings: Model) -> nn.Module:
 def weights(params: Params) -> Path:
     """The file from which `base` reads the weights."""
     return hub.locate(params.model.source or small.BASE, params.model.revision).file(hub.WEIGHTS)
+
+
+def name(params: Params) -> str:
+    """The base as files name it: its source, with the revision of a name on the hub."""
+    source = params.model.source or small.BASE.name
+    return f"{source}@{params.model.revision}" if params.model.revision else source

@@ -146,9 +146,7 @@ def test_an_imported_adapter_that_is_not_finite_is_refused_by_name_before_any_wo
             (trained / "adapters" / "zbad.safetensors").rename("zbad")
             stage("generate", 0)
             (trained / "zbad").rename("adapters/zbad.safetensors")
-        with pytest.raises(
-            UserError, match=r"^adapters/zbad\.safetensors holds values that are not finite, in '.*lora_B'"
-        ):
+        with pytest.raises(UserError, match=r"^'.*lora_B.*' in adapters/zbad\.safetensors has NaN or infinite values"):
             stage(name, 0)
     assert not (paths.EVALUATION / "0").exists()
 
@@ -256,7 +254,8 @@ def runs_or_is_refused(project, chosen: dict) -> None:
         stage("reference")
         stage("evaluate", 0)
     except UserError as error:
-        assert "\n" not in str(error)
+        if "\n" in str(error):
+            pytest.fail(f"more than one line: {error}")
 
 
 @trials(deadline=None, max_examples=5, suppress_health_check=list(HealthCheck))
