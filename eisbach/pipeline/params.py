@@ -161,6 +161,15 @@ class Census:
     times_per_tenth: int
     lam: float
     seed: int
+    powers: list[float]  # radial powers by which held-out latents are flattened, measured at t below .1
+
+
+@section
+class WeightMap:
+    """The map of what the weight can do: simulated weights over statistics of the latents."""
+
+    seed: int
+    draws: int  # simulated samples per cell
 
 
 @section
@@ -210,6 +219,7 @@ class Params:
     generate: Generate
     evaluate: Evaluate
     census: Census
+    weight_map: WeightMap
     pretrain: Pretrain
     toys: Toys
 

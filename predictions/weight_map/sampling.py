@@ -18,6 +18,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from eisbach.barrier import belief
+from predictions.weight_map import closed_forms
 from predictions.weight_map.place import Place, envelope
 
 _NODES, _MASSES = np.polynomial.hermite_e.hermegauss(41)
@@ -54,27 +55,36 @@ def draw(place: Place, t: float, count: int, generator: np.random.Generator) -> 
     return Draws(found.gap.numpy(), found.weight.numpy(), np.log(data).var(axis=1))
 
 
+def spread(weights: np.ndarray, lam: float) -> dict[str, float]:
+    """Mean of w `[N]`, mean, coefficient of variation and effective sample share of the factor; `_se`: standard errors.
+
+    The error of the coefficient of variation is the jackknife's.
+    """
+    factors = 1 - lam + lam * weights
+    variation, error = _jackknife(factors)
+    return {
+        "w": weights.mean(),
+        "w_se": weights.std(ddof=1) / np.sqrt(len(weights)),
+        "factor": factors.mean(),
+        "factor_cv": variation,
+        "factor_cv_se": error,
+        "effective_share": closed_forms.effective_share(variation),
+    }
+
+
 def statistics(draws: Draws, lam: float) -> dict[str, float]:
-    """Mean w, spread of the factor, effective sample share, ratio of classes and sd of log D; `_se`: standard errors.
+    """`spread` of the weights, the standard deviation of log D (positive D), and the ratio of the classes' mean weights.
 
     The classes are the upper and the lower third of the samples by unevenness; their ratio is NaN where all are equal.
-    Errors by the jackknife; those of the ratio by the delta method.
+    Its error is by the delta method.
     """
-    factors = 1 - lam + lam * draws.weight
-    spread = _jackknife(factors)
+    positive = draws.gap[draws.gap > 0]
+    gap_deviation = np.log(positive).std() if len(positive) else np.nan
+    result = spread(draws.weight, lam) | {"gap_deviation": gap_deviation}
     low, high = np.quantile(draws.unevenness, [1 / 3, 2 / 3])
-    result = {
-        "w": draws.weight.mean(),
-        "w_se": draws.weight.std(ddof=1) / np.sqrt(len(factors)),
-        "factor": factors.mean(),
-        "factor_cv": spread[0],
-        "factor_cv_se": spread[1],
-        "effective_share": 1 / (1 + spread[0] ** 2),
-        "gap_deviation": np.log(draws.gap).std(),
-    }
-    flat, contrast = draws.weight[draws.unevenness <= low], draws.weight[draws.unevenness >= high]
     if high == low:
         return result | {"class_ratio": np.nan, "class_ratio_se": np.nan}
+    flat, contrast = draws.weight[draws.unevenness <= low], draws.weight[draws.unevenness >= high]
     ratio = contrast.mean() / flat.mean()
     relative = [one.var(ddof=1) / len(one) / one.mean() ** 2 for one in (flat, contrast)]
     return result | {"class_ratio": ratio, "class_ratio_se": ratio * np.sqrt(sum(relative))}
@@ -95,10 +105,12 @@ def fit_spectrum(energy: np.ndarray, losses: dict[float, float]) -> float:
 
 
 def _jackknife(values: np.ndarray) -> tuple[float, float]:
-    """The coefficient of variation of values [N] and its standard error."""
-    count, total, squares = len(values), values.sum(), np.square(values - values.mean()).sum()
-    mean = values.mean()
-    means = (total - values) / (count - 1)
+    """The coefficient of variation of values [N] >= 0 and its standard error; NaN where all are 0."""
+    count, mean = len(values), values.mean()
+    if mean == 0:
+        return np.nan, np.nan
+    squares = np.square(values - mean).sum()
+    means = (values.sum() - values) / (count - 1)
     variances = (squares - np.square(values - mean) * count / (count - 1)) / (count - 2)
     left_out = np.sqrt(np.maximum(variances, 0)) / means
     whole = np.sqrt(squares / (count - 1)) / mean
