@@ -49,7 +49,8 @@ def by_t(
     """One row per (power, t): `measured_...` from the census, the place, and the map's statistics there.
 
     The prediction knows the place of the clean latents and one number of the model: the `spectrum` that fits the
-    census' loss by t at power 1. `census` and `flattened` have one row per (clip, t); the latter has `power` too.
+    census' loss by t at power 1. A `measured_loss` above that of minus the data says that the model is out of its
+    domain. `census` and `flattened` have one row per (clip, t); the latter has `power` too.
     """
     latents, mask = heldout.latents.double(), heldout.mask
     radius = typical_radius(latents, mask)
@@ -60,7 +61,8 @@ def by_t(
         place = place_of(flatten(latents, power, radius).numpy(), mask.numpy())
         for t, one in of_power.groupby("t"):
             predicted = cell(replace(place, spectrum=spectrum), t, lam, seed, count)
-            rows.append({"power": power} | _measured(one["w"].to_numpy(float), lam) | predicted)
+            measured = _measured(one["w"].to_numpy(float), lam) | {"measured_loss": one["loss"].mean()}
+            rows.append({"power": power} | measured | predicted)
     return pd.DataFrame(rows)
 
 

@@ -73,7 +73,7 @@ def spread(weights: np.ndarray, lam: float) -> dict[str, float]:
 
 
 def statistics(draws: Draws, lam: float) -> dict[str, float]:
-    """`spread` of the weights, the standard deviation of log D (positive D), and the ratio of the classes' mean weights.
+    """`spread` of the weights, standard deviation of the log of positive gaps, and ratio of the classes' mean weights.
 
     The classes are the upper and the lower third of the samples by unevenness; their ratio is NaN where all are equal.
     Its error is by the delta method.
