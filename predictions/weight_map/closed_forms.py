@@ -20,9 +20,10 @@ def second_order_gap(mean_energy: float, variation: float, channels: float, leng
     """D = (mean e)^2 ((1 + v)(1 + 2/C) - 1) / (2 log T), at most 1: K to second order in e, for C Gaussian channels.
 
     `mean_energy` > 0, `variation` v >= 0, `channels` C > 0, `length` T >= 2. Its floor at v = 0 is (mean e)^2 / (C log
-    T). The error of one sample's D lies within `second_order_error`. Averaged over samples with log-normal energy of
-    mean 1, the error of w is below .02 up to a standard deviation of log e of .3 to .45 (64 to 256 channels; the table
-    of limits has each case). It is too small for larger variation, because the omitted cumulants are positive there.
+    T). One sample's error lies within `second_order_error`. Mean over samples of unit rms with log-normal energy, AR(1)
+    with .9 a step: the error of w is at most .02 up to a standard deviation of log e of .55 (C 64, T 108), .6 (256,
+    108) and .4 (256, 1292); at rms 2 only up to .1, .3 and .15. Beyond, w is too small, because higher cumulants count. Where the energy correlates over much
+    of the sample (.97 a step at T 108), w is too large from .4 on: a sample then has only a part of v.
     """
     if mean_energy < 0 or variation < 0 or channels <= 0 or length < 2:
         raise ValueError(
@@ -91,7 +92,9 @@ def elasticity(weight: float, lam: float) -> float:
 def factor_spread(weight: float, lam: float, gap_deviation: float) -> float:
     """Coefficient of variation of the factor, elasticity times the standard deviation of log D between samples.
 
-    First order in the deviation: within 10 % of the simulated spread up to a deviation of .5, within 25 % up to 1.
+    First order in the deviation: within 25 % of the simulated spread up to a standard deviation of log energy of .35 in
+    every case of the table of limits (rms .5 to 2, lambda .5). Beyond, it is too small where the weights have a long
+    upper tail.
     """
     return elasticity(weight, lam) * gap_deviation
 
