@@ -20,10 +20,12 @@ def second_order_gap(mean_energy: float, variation: float, channels: float, leng
     """D = (mean e)^2 ((1 + v)(1 + 2/C) - 1) / (2 log T), at most 1: K to second order in e, for C Gaussian channels.
 
     `mean_energy` > 0, `variation` v >= 0, `channels` C > 0, `length` T >= 2. Its floor at v = 0 is (mean e)^2 / (C log
-    T). One sample's error lies within `second_order_error`. Mean over samples of unit rms with log-normal energy, AR(1)
-    with .9 a step: the error of w is at most .02 up to a standard deviation of log e of .55 (C 64, T 108), .6 (256,
-    108) and .4 (256, 1292); at rms 2 only up to .1, .3 and .15. Beyond, w is too small, because higher cumulants count. Where the energy correlates over much
-    of the sample (.97 a step at T 108), w is too large from .4 on: a sample then has only a part of v.
+    T). One sample's error lies within `second_order_error`.
+
+    Mean over samples of unit rms with log-normal energy, AR(1) with .9 a step: the error of w is at most .02 up to a
+    standard deviation of log e of .55 (C 64, T 108), .6 (256, 108) and .4 (256, 1292); at rms 2 only up to .1, .3 and
+    .15. Beyond, w is too small, because higher cumulants count. Where the energy correlates over much of the sample
+    (.97 a step at T 108), w is too large from .4 on: a sample then has only a part of v.
     """
     if mean_energy < 0 or variation < 0 or channels <= 0 or length < 2:
         raise ValueError(

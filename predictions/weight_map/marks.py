@@ -21,7 +21,7 @@ from toy_models.mixture import Mixture
 
 MEDIUM = {"10 s": (256, 108), "120 s": (256, 1292)}  # channels and positions of Stable Audio 3 Medium's latents
 BAND_LAMS = (0.5, 1.0)
-BAND_TIMES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+BAND_TIMES = (0.0, 0.1, 0.5, 0.9, 1.0)
 CORPUS_SPECTRUM = 2.3  # about that of the small corpus (table by_t)
 MORE = 4  # times as many draws for a mark: its spread is compared with a measured one
 TOYS: dict[str, Callable[[], Mixture]] = {
@@ -70,22 +70,23 @@ def band(words: str, seed: int, count: int) -> pd.DataFrame:
     """Cells of Medium at a length ("10 s", "120 s"), by t and lambda, over what is unknown without its weights.
 
     Latents of unit rms, as the bottleneck normalises them. The deviation of log energy is 0, which its regulariser asks
-    for, to .6, that of the small corpus, whose codec has no such regulariser. The data are white, or have the spectrum
-    of the small corpus.
+    for, to .6, that of the small corpus, whose codec has no such regulariser. Samples are alike, or as different as
+    those of the small corpus. The data are white, or have its spectrum.
     """
     channels, length = MEDIUM[words]
-    rows = [
-        cell(
-            Place(channels, length, deviation=deviation, correlation=correlation, spectrum=spectrum),
-            t, lam, seed, count,
-        )
-        for deviation in (0.0, 0.2, 0.4, 0.6)
+    places = [Place(channels, length)] + [
+        Place(channels, length, 1.0, deviation, correlation, heterogeneity)
+        for deviation in (0.3, 0.6)
         for correlation in (0.9, 0.97)
-        if deviation or correlation == 0.9
+        for heterogeneity in (0.0, 0.5)
+    ]
+    rows = [
+        cell(replace(place, spectrum=spectrum), t, lam, seed, count)
+        for place in places
         for spectrum in (0.0, CORPUS_SPECTRUM)
         for t in BAND_TIMES
         for lam in BAND_LAMS
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows).assign(clip=words)
 
 

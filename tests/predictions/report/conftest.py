@@ -230,7 +230,7 @@ def write_map(table, frame) -> None:
     table("artifacts/weight_map/cells.parquet", cells)
     limits = frame(("scale",), (0.5, 1.0), mean_w=(0.1, 0.5), spread=(0.1, 0.5)).assign(**place)
     table("artifacts/weight_map/limits.parquet", limits)
-    marks = frame(("name",), (HOSTILE, "white noise"), deviation=(0, 0.5), **measured)
+    marks = frame(("name",), ("small corpus", "white noise"), deviation=(0, 0.5), **measured)
     table("artifacts/weight_map/marks.parquet", marks)
     table("artifacts/weight_map/by_t.parquet", frame(("power", "t"), (0.5, 1.0), (0.1, 0.5), **found, **measured))
     medium = frame(("clip", "t", "lam"), ("10 s", "120 s"), (0.0, 0.5, 1.0), (0.5, 1.0), **found)
