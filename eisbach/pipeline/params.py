@@ -218,6 +218,17 @@ class Census:
     times_per_tenth: PerTenth
     lam: Lambda
     seed: Seed
+    powers: Annotated[
+        list[Annotated[float, Field(gt=0, le=1)]], AfterValidator(unique)
+    ]  # of flattened held-out latents, at t below .1
+
+
+@section
+class WeightMap:
+    """The map of what the weight can do: simulated weights over statistics of the latents."""
+
+    seed: Seed
+    draws: Annotated[int, Field(ge=2, le=1_000_000)]  # simulated samples per cell
 
 
 @section
@@ -267,6 +278,7 @@ class Params:
     generate: Generate
     evaluate: Evaluate
     census: Census
+    weight_map: WeightMap
     pretrain: Pretrain
     toys: Toys
 
