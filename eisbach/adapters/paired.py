@@ -34,7 +34,8 @@ class PairedAdapters:
     `dit` is changed in place: its Linear and Conv1d layers are wrapped and its own weights frozen. Every arm starts
     from the same draw, derived from (seed, "adapter", layer); an untrained adapter does not change the output. `kind`
     is "lora" or "dora" (one magnitude per output row, Stability's "dora-rows"); `norm_gradient` is "attached" when the
-    gradient flows through DoRA's weight norm (Stability's trainer) and "detached" when it does not (PEFT).
+    gradient flows through DoRA's weight norm (Stability's trainer) and "detached" when it does not (PEFT); `rounding`
+    is that of `PairedLayer`.
     Raises UserError for any other `kind` or `norm_gradient`.
     """
 
@@ -47,6 +48,7 @@ class PairedAdapters:
         alpha: float,
         seed: int = 0,
         norm_gradient: str = "attached",
+        rounding: str = "output",
     ):
         for key, value, known in (
             ("adapter", kind, ("lora", "dora")),
@@ -57,13 +59,14 @@ class PairedAdapters:
                     f"finetune.{key} is {value!r} in params.yaml; it must be {' or '.join(map(repr, known))}"
                 )
         self.dit, self.arms = dit, {arm: index for index, arm in enumerate(arms)}
-        self.kind, self.rank, self.alpha = kind, rank, alpha
+        self.kind, self.rank, self.alpha, self.rounding = kind, rank, alpha, rounding
         self.active = ActiveArms()
         self.layers: dict[str, PairedLayer] = {}
         dit.requires_grad_(False)
         for name in targets(dit):
             layer = PairedLayer(dit.get_submodule(name), len(self.arms), rank, alpha / rank, magnitudes=kind == "dora")
             layer.detach_norm, layer.active = norm_gradient == "detached", self.active
+            layer.rounding = rounding
             self.layers[name] = layer
         self.insert()
         self.reset(seed)

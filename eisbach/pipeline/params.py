@@ -79,6 +79,7 @@ class Model:
     sha256: str  # expected hash of model.safetensors; empty: any. `encode` records the actual one
     accept: list[str]  # keys in which model_config.json may differ from the known configuration
     dtype: Literal["float32", "bfloat16"]  # of a released model's DiT; adapters are always float32
+    rounding: Literal["weight", "output"]  # what an adapted layer rounds to `dtype`; weight: Stability's
     device: str  # of a released model
 
 
@@ -135,10 +136,16 @@ class Finetune:
 class Generate:
     """Samples of every arm for fixed prompts, from the same noise."""
 
-    prompts: int
+    prompts: int | Literal["paper"]  # a number of held-out captions; paper: its four prompts, 120 s
     noises: int  # samples of each prompt
     steps: int
     cfg_scale: float
+    apg: float  # share of guidance taken orthogonal to the prediction; 0: classifier-free guidance, 1: Stability's
+    schedule: Literal["training", "sampling"]  # times: training's shift, or the model's own for sampling
+    headroom_seconds: float  # generated after each clip and cut off
+    negative_prompt: str  # guidance leads away from it; empty: away from no prompt
+    strength: float  # factor of the adapter's change of the weights; 0: the base
+    interval: tuple[float, float]  # the adapter acts at t in [start, end]
     noise_seed: int
 
 

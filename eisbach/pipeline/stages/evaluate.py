@@ -10,7 +10,7 @@ def main(seed: int) -> None:
     from eisbach.data import latents
     from eisbach.errors import UserError
     from eisbach.inference import evaluate
-    from eisbach.inference.generate import prompts
+    from eisbach.inference.generate import chosen
     from eisbach.metrics import between_seeds, clip_features, gradients
     from eisbach.metrics.embedders import clap
     from eisbach.pipeline import outcomes, paths, tables
@@ -23,13 +23,14 @@ def main(seed: int) -> None:
     settings = params.evaluate
     archive = evaluate.reference_clips(latents.load(paths.ARCHIVE))
     heldout = archive.split("heldout")
-    grid, prompt_clips = evaluate.heldout_grid(heldout, settings, seed), prompts(heldout, params.generate.prompts)
+    model, adapters = stage_adapters.untrained(params, seed)
+    grid = evaluate.heldout_grid(heldout, settings, seed)
+    prompt_clips = chosen(model, heldout, params.generate.prompts)
     clap_model = clap.Clap(settings.clap) if settings.clap else None
     embedders = clip_features.load_embedders(settings.embedders, clap_model)
     texts = evaluate.texts(clap_model, prompt_clips)
     stored = clip_features.load(paths.REFERENCE, ["codec", *embedders])
     real = evaluate.reference(archive, *stored, settings.embedders)
-    model, adapters = stage_adapters.untrained(params, seed)
 
     generated = load_file(paths.SAMPLES / str(seed) / "samples.safetensors")
     losses, measured, results, features = [], [], [], {}

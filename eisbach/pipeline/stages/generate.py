@@ -4,13 +4,15 @@ from eisbach.pipeline import command
 
 
 def main(seed: int) -> None:
+    from functools import partial
+
     import pandas as pd
     import soundfile
     import torch
     from safetensors.torch import save_file
 
     from eisbach.data import latents
-    from eisbach.inference.generate import generate, prompts
+    from eisbach.inference.generate import chosen, generate
     from eisbach.pipeline import paths, tables
     from eisbach.pipeline.files import replacing
     from eisbach.pipeline.params import load
@@ -22,15 +24,15 @@ def main(seed: int) -> None:
     params = load()
     settings = params.generate
     model, adapters = stage_adapters.untrained(params, seed)
-    asked = prompts(latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
+    asked = chosen(model, latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
     noise_seed = derive(settings.noise_seed, "generate", seed)  # per seed, so that intervals over seeds include it
     samples, rows = {}, []
     with replacing(paths.SAMPLES / str(seed)) as folder:
         folder.mkdir()
         arms = stage_adapters.arm_names(params)
         for arm in track(arms, f"generate seed {seed}", len(arms)):
-            with stage_adapters.use_adapter(adapters, arm, params, seed):
-                made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
+            worn = partial(stage_adapters.use_adapter, adapters, arm, params, seed)
+            made = generate(model, asked, settings, noise_seed, worn)
             samples[arm] = made
             decoded = thread_map(torch.no_grad()(model.pretransform.decode), made[:, :1])
             for prompt, (clip, audio) in enumerate(zip(asked.clips.itertuples(), decoded, strict=True)):
