@@ -40,7 +40,8 @@ class PairedLayer(nn.Module):
     tensors are at least fp32; lora_A `[r, in]` and lora_B `[out, r]` start at zero, lora_magnitude_vector `[out]` at
     the norms of the rows of W. `base_layer` is the first child, because the DiT reads its dtype from its first
     parameter. Over a base in fewer bits, `rounding` tells what is rounded to its dtype: "weight" builds and rounds the
-    adapted weight, as Stability's layer does; "output" rounds the layer's output only. Raises ValueError for a convolution with a wider kernel or several groups.
+    adapted weight, as Stability's layer does; "output" rounds the layer's output only. Raises ValueError for a
+    convolution with a wider kernel or several groups.
     """
 
     def __init__(self, base_layer: nn.Linear | nn.Conv1d, count: int, rank: int, scale: float, *, magnitudes: bool):
@@ -83,7 +84,7 @@ class PairedLayer(nn.Module):
         return self.weight.dtype != self.lora_A[0].dtype
 
     def adapted_weight(self, arm: int) -> Tensor:
-        """The adapted weight `[out, in]` in the adapter's dtype: W + c B A, for DoRA each row scaled to its magnitude."""
+        """W + c B A `[out, in]` in the adapter's dtype; for DoRA each row is scaled to its magnitude."""
         weight = self.weight + self.scale * self.lora_B[arm] @ self.lora_A[arm]
         if self.lora_magnitude_vector is None:
             return weight
@@ -103,7 +104,10 @@ class PairedLayer(nn.Module):
         rows = x.reshape(len(active), -1, x.shape[-1])
         if self.rounding == "weight" and self.is_mixed:
             weights = [self.adapted_weight(arm).to(self.weight.dtype) for arm in active]
-            own = [nn.functional.linear(row, weight, self.base_layer.bias) for row, weight in zip(rows, weights, strict=True)]
+            own = [
+                nn.functional.linear(row, weight, self.base_layer.bias)
+                for row, weight in zip(rows, weights, strict=True)
+            ]
             return torch.stack(own).reshape(*x.shape[:-1], len(self.weight))
         adapters = [tuple(self.tensors(arm).values()) for arm in active]
         given = (rows, self.weight, self.base_layer.bias, adapters, self.scale)

@@ -9,7 +9,9 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-SUBCOMMANDS: dict[str, str] = {}  # name -> the first line of its module's docstring
+SUBCOMMANDS: dict[str, str] = {  # name -> the first line of its module's docstring
+    "sample": "Generate audio for your own prompts, with or without adapters, and write FLAC files.",
+}
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -57,9 +57,7 @@ def written(model: nn.Module, captions: tuple[str, ...] | list[str], seconds: fl
     return Latents(clips, latents, valid, states.half(), mask, pooled(states, mask))
 
 
-def generate(
-    model: nn.Module, clips: Latents, settings: Generate, noise_seed: int, worn: Worn | None = None
-) -> Tensor:
+def generate(model: nn.Module, clips: Latents, settings: Generate, noise_seed: int, worn: Worn | None = None) -> Tensor:
     """Latents [P, N, C, T]: N = `settings.noises` samples for each of the P conditions of `clips`, by Euler steps.
 
     The noise of sample (p, n) depends on (noise_seed, p, n) only, so more samples do not change the others. The

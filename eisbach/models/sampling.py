@@ -67,6 +67,8 @@ def _times(model: nn.Module, length: int, steps: int, schedule: str) -> Tensor:
     if schedule == "training" and not model.use_effective_length_for_schedule:
         return flow.schedule(steps, length)
     shift = model.dist_shift if schedule == "training" else model.sampling_dist_shift
-    shifted = shift.shift(flow.even(steps).float(), max(length, 1))  # in fp32, as there: the DiT amplifies rounding of t
+    shifted = shift.shift(
+        flow.even(steps).float(), max(length, 1)
+    )  # in fp32, as there: the DiT amplifies rounding of t
     shifted[0] = 1
     return shifted

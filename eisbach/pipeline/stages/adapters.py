@@ -51,9 +51,7 @@ def label(params: Params, arm: str) -> dict[str, object]:
 
 
 @contextmanager
-def use_adapter(
-    adapters: PairedAdapters, arm: str, params: Params, seed: int, strength: float = 1.0
-) -> Iterator[None]:
+def use_adapter(adapters: PairedAdapters, arm: str, params: Params, seed: int, strength: float = 1.0) -> Iterator[None]:
     """Run the DiT with only the adapter of `arm`, at `strength` times its change, then restore it.
 
     The adapter is the one that `finetune` saved for `seed`, or the imported file of that name.
