@@ -9,6 +9,7 @@ from torch import nn
 
 from eisbach.adapters import peft_format, sa3_format
 from eisbach.adapters.kinds import TRAINABLE, adapted_weight
+from eisbach.adapters.layer import PairedLayer
 from eisbach.adapters.merged import merged, without_adapters
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.adapters.stored import CONDITIONER, Adapter, misfit
@@ -37,23 +38,48 @@ def read(path: str | Path) -> Adapter:
 
 
 @contextmanager
-def use_adapter(adapters: PairedAdapters, path: Path) -> Iterator[None]:
+def use_adapter(adapters: PairedAdapters, path: Path, strength: float = 1.0) -> Iterator[None]:
     """Run the model of `adapters` with only the adapter stored at `path`, then restore it.
 
-    The stored adapter may differ from `adapters` in kind and rank, and may leave out layers. A bf16 layer keeps a LoRA
-    or DoRA beside it (`merged`); of the other kinds it takes the adapted weight rounded to bf16, as Stability's loader
-    does. Raises UserError when the adapter does not fit the model.
+    The stored adapter may differ from `adapters` in kind and rank, and may leave out layers. Raises UserError when it
+    does not fit the model.
     """
     stored = read(path)
-    with without_adapters(adapters):
-        modules = {"": adapters.dit, CONDITIONER: adapters.conditioner}
-        layers = layers_of(stored, modules, path)
-        if stored.kind in TRAINABLE and any(layer.weight.dtype == torch.bfloat16 for layer in layers.values()):
-            with _beside(stored, adapters, path):
-                yield
-        else:
-            with applied(stored, layers):
-                yield
+    with (
+        without_adapters(adapters),
+        added(adapters.dit, adapters.conditioner, stored, path, strength, adapters.rounding),
+    ):
+        yield
+
+
+@contextmanager
+def added(
+    dit: nn.Module,
+    conditioner: nn.Module | None,
+    stored: Adapter,
+    source: Path,
+    strength: float = 1.0,
+    rounding: str = "output",
+) -> Iterator[None]:
+    """Run a model with the adapter `stored`, read from `source`, on top of its weights, then restore every bit.
+
+    Several adapters are added by nesting, each on the weights that the one before has adapted, as Stability's loader
+    does. `strength` multiplies the change of the weights (`kinds.adapted_weight`). With `rounding` "output", a LoRA or
+    DoRA on a bf16 base stays in wrapped layers (`merged`); every other adapted weight is rounded to the base's dtype.
+    Raises UserError when the adapter does not fit, and for a second one on a bf16 base that rounds outputs.
+    """
+    if any(isinstance(module, PairedLayer) for module in dit.modules()):
+        raise UserError(f"{source} is a second adapter on a bf16 base; set rounding to 'weight', or dtype to 'float32'")
+    layers = layers_of(stored, {"": dit, CONDITIONER: conditioner}, source)
+    is_bf16 = any(layer.weight.dtype == torch.bfloat16 for layer in layers.values())
+    if strength == 0:
+        yield
+    elif rounding == "output" and stored.kind in TRAINABLE and is_bf16:
+        with _beside(dit, conditioner, stored, source, strength):
+            yield
+    else:
+        with applied(stored, layers, strength):
+            yield
 
 
 def layers_of(stored: Adapter, modules: dict[str, nn.Module | None], path: str | Path) -> dict[str, nn.Module]:
@@ -96,19 +122,21 @@ def applied(stored: Adapter, layers: dict[str, nn.Module], strength: float = 1.0
 
 
 @contextmanager
-def _beside(stored: Adapter, adapters: PairedAdapters, path: Path) -> Iterator[None]:
+def _beside(
+    dit: nn.Module, conditioner: nn.Module | None, stored: Adapter, source: Path, strength: float
+) -> Iterator[None]:
     """Run the model with `stored`, a LoRA or DoRA, in wrapped layers."""
     theirs = PairedAdapters(
-        adapters.dit,
+        dit,
         ["theirs"],
         stored.kind,
         stored.rank,
         stored.alpha,
-        conditioner=adapters.conditioner,
+        conditioner=conditioner,
         train_conditioner=stored.has_conditioner(),
     )
     with ExitStack() as stack:
         stack.callback(theirs.remove)
-        theirs.load_state("theirs", theirs.state("theirs") | stored.tensors, path)
-        stack.enter_context(merged(theirs, "theirs"))
+        theirs.load_state("theirs", theirs.state("theirs") | stored.tensors, source)
+        stack.enter_context(merged(theirs, "theirs", strength))
         yield

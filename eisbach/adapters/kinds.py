@@ -40,11 +40,13 @@ def adapted_weight(
     *,
     strength: float = 1.0,
     original: Tensor | None = None,
+    detach_norm: bool = False,
 ) -> Tensor:
     """V `[out, in]`, scaled as `kind` says, for the tensors `parts` of one layer in the shapes above.
 
     `scale` is alpha / rank. Where several adapters are stacked, `weight` is the result of those before and `original`
-    the layer's own W, whose singular vectors the kinds "-xs" use. At strength 0 every kind gives `weight`.
+    the layer's own W, whose singular vectors the kinds "-xs" use. With `detach_norm` the norms that are divided by pass
+    no gradient. At strength 0 every kind gives `weight`.
     """
     if strength == 0:
         return weight
@@ -52,8 +54,9 @@ def adapted_weight(
     if kind.startswith("lora"):
         return changed
     if kind.startswith("bora"):
-        return _scaled(_scaled(changed, parts[ROWS], 1), parts[COLUMNS], 0)
-    return _scaled(changed, parts[MAGNITUDE], 0 if kind.startswith("dora-cols") else 1)
+        rows_scaled = _scaled(changed, parts[ROWS], 1, detach_norm)
+        return _scaled(rows_scaled, parts[COLUMNS], 0, detach_norm)
+    return _scaled(changed, parts[MAGNITUDE], 0 if kind.startswith("dora-cols") else 1, detach_norm)
 
 
 def _update(kind: str, parts: Mapping[str, Tensor], scale: float, original: Tensor) -> Tensor:
@@ -65,9 +68,11 @@ def _update(kind: str, parts: Mapping[str, Tensor], scale: float, original: Tens
     return scale * left @ parts[CORE] @ right.T
 
 
-def _scaled(weight: Tensor, norms: Tensor, axis: int) -> Tensor:
+def _scaled(weight: Tensor, norms: Tensor, axis: int, detach: bool) -> Tensor:
     """`weight` with the vectors along `axis` scaled to `norms`."""
-    return weight * (norms / (weight.norm(dim=axis) + TINY)).unsqueeze(axis)
+    norm = weight.norm(dim=axis)
+    norm = norm.detach() if detach else norm
+    return weight * (norms / (norm + TINY)).unsqueeze(axis)
 
 
 def singular_vectors(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:

@@ -41,7 +41,8 @@ class PairedAdapters:
     model's; without `train_conditioner` it is only kept, for stored adapters that adapt it. Every arm starts
     from the same draw, derived from (seed, "adapter", layer); an untrained adapter does not change the output. `kind`
     is "lora" or "dora" (one magnitude per output row, Stability's "dora-rows"); `norm_gradient` is "attached" when the
-    gradient flows through DoRA's weight norm (Stability's trainer) and "detached" when it does not (PEFT).
+    gradient flows through DoRA's weight norm (Stability's trainer) and "detached" when it does not (PEFT); `rounding`
+    is that of `PairedLayer`.
     Raises UserError for any other `kind` or `norm_gradient`.
     """
 
@@ -56,6 +57,7 @@ class PairedAdapters:
         norm_gradient: str = "attached",
         conditioner: nn.Module | None = None,
         train_conditioner: bool = False,
+        rounding: str = "output",
     ):
         for key, value, known in (
             ("adapter", kind, ("lora", "dora")),
@@ -67,7 +69,7 @@ class PairedAdapters:
                 )
         self.conditioner, self.trains_conditioner = conditioner, train_conditioner
         self.dit, self.arms = dit, {arm: index for index, arm in enumerate(arms)}
-        self.kind, self.rank, self.alpha = kind, rank, alpha
+        self.kind, self.rank, self.alpha, self.rounding = kind, rank, alpha, rounding
         self.active = ActiveArms()
         self.layers: dict[str, PairedLayer] = {}
         dit.requires_grad_(False)
@@ -75,6 +77,7 @@ class PairedAdapters:
             base_layer = self.owner(name).get_submodule(name)
             layer = PairedLayer(base_layer, len(self.arms), rank, alpha / rank, magnitudes=kind == "dora")
             layer.detach_norm, layer.active = norm_gradient == "detached", self.active
+            layer.rounding = rounding
             self.layers[name] = layer
         self.insert()
         self.reset(seed)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 SUBCOMMANDS: dict[str, str] = {  # name -> the first line of its module's docstring
     "adapter": "Show, import, export or merge an adapter: PEFT's folder or Stable Audio 3's file.",
+    "sample": "Generate audio for your own prompts, with or without adapters, and write FLAC files.",
     "weigh": "Measure what the barrier would do to your latents or your model, before any training.",
 }
 MODULES: dict[str, tuple[str, str]] = {  # name -> the module that `python -m` runs, and what it does

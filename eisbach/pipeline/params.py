@@ -114,6 +114,7 @@ class Model:
     sha256: Sha256  # expected hash of model.safetensors; empty: any. `encode` records the actual one
     accept: list[Text]  # keys in which model_config.json may differ from the known configuration
     dtype: Literal["float32", "bfloat16"]  # of a released model's DiT; adapters are always float32
+    rounding: Literal["weight", "output"]  # what an adapted layer rounds to `dtype`; weight: Stability's
     device: Device  # of a released model
 
     @model_validator(mode="after")
@@ -188,14 +189,26 @@ class Finetune:
     loggers: Annotated[list[Literal["dvclive", "tensorboard"]], AfterValidator(unique)]  # write to .cache
 
 
+def _ascending(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise ValueError(f"the interval starts at {ends[0]:g} and ends at {ends[1]:g}; it must start first")
+    return ends
+
+
 @section
 class Generate:
     """Samples of every arm for fixed prompts, from the same noise."""
 
-    prompts: Count
+    prompts: Count | Literal["paper"]  # a number of held-out captions; paper: its four prompts, 120 s
     noises: Count  # samples of each prompt
     steps: Count
     cfg_scale: Annotated[float, Field(ge=0, le=100)]
+    apg: Share  # of guidance taken orthogonal to the prediction; 0: classifier-free guidance, 1: Stability's
+    schedule: Literal["training", "sampling"]  # times: training's shift, or the model's own for sampling
+    headroom_seconds: Seconds  # generated after each clip and cut off
+    negative_prompt: Text  # guidance leads away from it; empty: away from no prompt
+    strength: Annotated[float, Field(ge=-100, le=100)]  # factor of the adapter's change of the weights; 0: the base
+    interval: Annotated[tuple[Share, Share], AfterValidator(_ascending)]  # the adapter acts at t in [start, end]
     noise_seed: Seed
 
 

@@ -30,6 +30,7 @@ def untrained(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
         norm_gradient=settings.norm_gradient,
         conditioner=model.conditioner,
         train_conditioner=settings.conditioner,
+        rounding=params.model.rounding,
     )
     return model, adapters
 
@@ -75,8 +76,8 @@ def label(params: Params, arm: str) -> dict[str, object]:
 
 
 @contextmanager
-def use_adapter(adapters: PairedAdapters, arm: str, params: Params, seed: int) -> Iterator[None]:
-    """Run the DiT with only the adapter of `arm`, then restore it.
+def use_adapter(adapters: PairedAdapters, arm: str, params: Params, seed: int, strength: float = 1.0) -> Iterator[None]:
+    """Run the DiT with only the adapter of `arm`, at `strength` times its change, then restore it.
 
     The adapter is the one that `finetune` saved for `seed`, or the imported file of that name.
     """
@@ -85,10 +86,10 @@ def use_adapter(adapters: PairedAdapters, arm: str, params: Params, seed: int) -
         if not folder.is_dir():
             raise paths.missing(folder)
         adapters.load(arm, folder)
-        with merged(adapters, arm):
+        with merged(adapters, arm, strength):
             yield
     else:
-        with imported.use_adapter(adapters, _imported_file(params, arm)):
+        with imported.use_adapter(adapters, _imported_file(params, arm), strength):
             yield
 
 

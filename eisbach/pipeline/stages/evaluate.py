@@ -14,7 +14,7 @@ def main(seed: int) -> None:
 
     from eisbach.data import latents
     from eisbach.inference import evaluate
-    from eisbach.inference.generate import prompts
+    from eisbach.inference.generate import chosen
     from eisbach.metrics import between_seeds, clip_features, gradients
     from eisbach.metrics.embedders import clap
     from eisbach.pipeline import outcomes, paths, tables
@@ -27,7 +27,9 @@ def main(seed: int) -> None:
     settings = params.evaluate
     archive = evaluate.reference_clips(latents.load(paths.ARCHIVE))
     heldout = archive.split("heldout")
-    grid, prompt_clips = evaluate.heldout_grid(heldout, settings, seed), prompts(heldout, params.generate.prompts)
+    model, adapters = stage_adapters.untrained(params, seed)
+    grid = evaluate.heldout_grid(heldout, settings, seed)
+    prompt_clips = chosen(model, heldout, params.generate.prompts)
     file = paths.SAMPLES / str(seed) / "samples.safetensors"
     generated = tables.read_tensors(file)
     clap_model = clap.Clap(settings.clap) if settings.clap else None
@@ -35,7 +37,6 @@ def main(seed: int) -> None:
     texts = evaluate.texts(clap_model, prompt_clips)
     stored = clip_features.load(paths.REFERENCE, ["codec", *embedders])
     real = evaluate.reference(archive, *stored, settings.embedders)
-    model, adapters = stage_adapters.untrained(params, seed)
     arms = stage_adapters.check(adapters, params, seed)
     _check_samples(generated, file, arms, params.finetune.arms, len(prompt_clips), seed)
     losses, measured, results, left_out, features = [], [], [], [], {}

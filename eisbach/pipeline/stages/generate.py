@@ -5,6 +5,7 @@ from eisbach.pipeline import command
 
 def main(seed: int) -> None:
     import sys
+    from functools import partial
 
     import pandas as pd
     import soundfile
@@ -13,7 +14,7 @@ def main(seed: int) -> None:
 
     from eisbach.data import latents
     from eisbach.errors import UserError
-    from eisbach.inference.generate import generate, prompts
+    from eisbach.inference.generate import chosen, generate
     from eisbach.pipeline import paths, tables
     from eisbach.pipeline.files import replacing
     from eisbach.pipeline.params import load
@@ -24,16 +25,16 @@ def main(seed: int) -> None:
 
     params = load()
     settings = params.generate
-    asked = prompts(latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
     model, adapters = stage_adapters.untrained(params, seed)
     arms = stage_adapters.check(adapters, params, seed)
+    asked = chosen(model, latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
     noise_seed = derive(settings.noise_seed, "generate", seed)  # per seed, so that intervals over seeds include it
     samples, rows, diverged = {}, [], []
     with replacing(paths.SAMPLES / str(seed)) as folder:
         folder.mkdir()
         for arm in track(arms, f"generate seed {seed}", len(arms)):
-            with stage_adapters.use_adapter(adapters, arm, params, seed):
-                made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
+            use_arm = partial(stage_adapters.use_adapter, adapters, arm, params, seed)
+            made = generate(model, asked, settings, noise_seed, use_arm)
             samples[arm] = made
             if not made.isfinite().all():  # kept as evidence; there is no audio of it, and the other arms go on
                 diverged.append(arm)

@@ -33,7 +33,7 @@ RELEASED = replace(
     ot_coupling=True,
     silence_extension=0.3,
     inpainting=(0.4, 0.3, 0.3),
-    context_loss=0.2,
+    context_loss=1.0,
 )
 
 
