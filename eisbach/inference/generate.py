@@ -83,8 +83,8 @@ def denoise(
 ) -> list[Tensor]:
     """The samples [P, C, T] of the conditions of `asked` at the end of each noise [P, C, T] of `x`.
 
-    `use_adapter` runs the model with the adapter: with `settings.strength` for the steps at t in `settings.interval`, with strength 0 for
-    the others; without it the model runs as it is.
+    `use_adapter` runs the model with the adapter: with `settings.strength` for the steps at t in `settings.interval`,
+    with strength 0 for the others; without it the model runs as it is.
     """
     times = sampling.times(model, asked, x[0].shape[-1], settings.steps, settings.schedule)
     against = None
