@@ -37,7 +37,7 @@ def chosen(model: nn.Module, heldout: Latents, which: int | str) -> Latents:
 
 @torch.no_grad()
 def written(model: nn.Module, captions: tuple[str, ...] | list[str], seconds: float) -> Latents:
-    """The conditions of `captions` for samples of `seconds`, with zeros as latents and no contrast."""
+    """The conditions of `captions` for samples of `seconds`, with zeros as latents and fp32 text states."""
     states, mask = model.conditioner.conditioners["prompt"].states(list(captions))
     length = -(-round(seconds * model.sample_rate) // model.pretransform.downsampling_ratio)
     names = [f"prompt-{index}" for index in range(len(captions))]
@@ -54,7 +54,7 @@ def written(model: nn.Module, captions: tuple[str, ...] | list[str], seconds: fl
     )
     latents = torch.zeros(len(names), model.io_channels, length)
     valid = torch.ones(len(names), length, dtype=torch.bool)
-    return Latents(clips, latents, valid, states.half(), mask, pooled(states, mask))
+    return Latents(clips, latents, valid, states, mask, pooled(states, mask))
 
 
 def generate(

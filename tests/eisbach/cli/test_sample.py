@@ -18,6 +18,9 @@ def workplace(tiny_model, tmp_path, monkeypatch):
     """A folder with the model `base`, and an adapter as PEFT's folder `mine` and Stable Audio 3's file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "base").mkdir()
+    codec, generator = tiny_model.pretransform, torch.Generator().manual_seed(0)
+    codec.basis.copy_(0.3 * torch.randn(codec.basis.shape, generator=generator))
+    codec.mean.fill_(-6.0)  # quiet enough for no sample to clip
     (tmp_path / "base" / "model_config.json").write_text(json.dumps(tiny_config(small)))
     small.save(tiny_model, tmp_path / "base" / "model.safetensors", torch.float32)
     adapters = PairedAdapters(tiny_model.model.model, ["mine"], "dora", 2, 4.0)
