@@ -195,13 +195,6 @@ def test_saving_never_trains_the_same_adapters(project):
     assert all(torch.equal(found[0][name], one) for name, one in found[1].items())
 
 
-def test_an_adapter_that_diverges_in_the_last_step_is_not_saved(project):
-    choose(lr=1.0, alpha=1e6, rank=1, steps=4)
-    with pytest.raises(UserError, match=r"is not finite|is nan|is inf"):
-        stage("finetune", 0)
-    assert not (paths.ADAPTERS / "0").exists()
-
-
 @st.composite
 def in_range(draw) -> dict:
     """Settings within their ranges, at small sizes and with the extremes that are cheap."""
@@ -254,8 +247,10 @@ def runs_or_is_refused(project, chosen: dict) -> None:
         stage("reference")
         stage("evaluate", 0)
     except UserError as error:
-        if "\n" in str(error):
-            pytest.fail(f"more than one line: {error}")
+        said = str(error)
+    else:
+        said = ""
+    assert "\n" not in said
 
 
 @trials(deadline=None, max_examples=5, suppress_health_check=list(HealthCheck))
