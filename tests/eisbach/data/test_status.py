@@ -20,7 +20,7 @@ changing = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changing)
 def test_reasons_have_no_addresses_and_no_times(tmp_path, reason):
     status.write([status.SourceStatus("a", "transient", reason)], tmp_path)

@@ -19,7 +19,7 @@ from tests.eisbach.data.recorded.tables import cell, csv_text, delimiters, encod
 from tests.settings import FOLDER, PARAMS
 
 COLUMNS = ("file_name", "caption", "mood")
-same_folder = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+same_folder = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read(root, name, content, encoding="utf-8"):
@@ -78,6 +78,7 @@ def test_any_bytes_give_a_table_or_one_sentence(tmp_path, content, name):
         assert all(row.file for row in found.rows)
 
 
+@hypothesis_settings(deadline=None)
 @given(st.text())
 def test_any_text_is_aspects_or_not_a_list(given_text):
     aspects = outcome(ValueError, captions.parse_aspects, given_text)
