@@ -8,6 +8,7 @@ from predictions.report.theme import INK
 
 COLOURS = ("#2E86C1", "#D55E00", "#009E73", "#7B61D9")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+MEDIUM = (0.0, 0.6)  # deviations of log energy between which Medium is assumed: docs/forecast.md
 LEGEND = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2, "fontsize": 8}
 
 
@@ -159,6 +160,7 @@ def _named(shape: tuple[float, float]) -> str:
 
 
 def _mark(axes, marks: pd.DataFrame, column: str) -> None:
+    axes.axvspan(*MEDIUM, color=INK, alpha=0.07, linewidth=0, label="Medium, assumed range")
     for row, marker in zip(_renamed(marks), MARKS, strict=False):
         value = getattr(row, column)
         axes.plot([row.deviation], [value], marker, color=INK, markersize=5, linestyle="none", label=row.name_)
