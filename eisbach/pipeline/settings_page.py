@@ -59,7 +59,7 @@ def _sections(settings: dict, corpora: dict[str, dict]) -> Iterator[tuple[str, s
         yield "prepare.corpus", name, values
     for key, value in settings.items():
         if isinstance(value, dict) and key != "prepare":
-            yield key, key.capitalize(), value
+            yield key, key.title().replace("_", ""), value
             if key == "finetune":
                 yield "finetune.arms.NAME", "Arm", value["arms"]["barrier"]
 
