@@ -162,7 +162,7 @@ def test_latents_are_weighed_with_torch_alone(clean, tmp_path, suffix):
     [
         (["weigh", "--model"], "pandas|numpy|yaml|safetensors"),
         (["compose"], "yaml|hydra"),
-        (["check"], "yaml"),
+        (["check"], "ruamel|pydantic|yaml"),
         (["report"], "rich|yaml|pandas"),
     ],
 )

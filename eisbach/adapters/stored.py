@@ -13,7 +13,6 @@ from torch import Tensor
 
 from eisbach.adapters.kinds import COLUMNS, CORE, LEFT, LORA_A, LORA_B, MAGNITUDE, RIGHT, ROWS, TENSORS
 from eisbach.errors import UserError
-from eisbach.models.tensor_check import mismatches, shapes
 
 CONDITIONER = "conditioners."
 DIT_PARTS = (
@@ -133,6 +132,8 @@ def part_shapes(kind: str, rank: int, out: int, width: int) -> dict[str, tuple[i
 def misfit(adapter: Adapter, parts: Mapping[str, Tensor], weight: torch.Size) -> str:
     """What keeps the `parts` of a layer from adapting a weight of shape `[out, in, ...]`, as a phrase, or nothing."""
     out, width = weight[0], weight[1:].numel()
+    from eisbach.models.tensor_check import mismatches, shapes  # importing eisbach.models takes seconds
+
     expected = part_shapes(adapter.kind, adapter.rank, out, width)
     wrong = mismatches({part: expected[part] for part in parts}, shapes(parts))
     if adapter.kind.endswith("-xs") and adapter.rank > min(out, width):

@@ -46,4 +46,6 @@ def made_by(path: str | Path) -> list[str]:
     stage, *rest = parts[1:]
     if stage in (ADAPTERS.name, SAMPLES.name, EVALUATION.name):
         return [f"{stage}@{rest[0]}" if rest else stage]
-    return [{REGISTRATION.name: "register", MANIFEST.parent.name: "prepare"}.get(stage, stage)]
+    return [
+        {REGISTRATION.name: "register", MANIFEST.parent.name: "prepare", "sources.json": "sources"}.get(stage, stage)
+    ]

@@ -193,11 +193,14 @@ def test_the_digest_covers_all_code_in_eisbach_on_which_the_stage_depends():
     ("change", "message"),
     [
         ({"arms": ["baseline", "barier"]}, "toys.arms in params.yaml has unknown barier; choose from"),
-        ({"arms": ["baseline", "constant"], "sgd_arms": []}, "toys.arms has constant but no barrier to follow"),
+        (
+            {"arms": ["baseline", "constant"], "sgd_arms": [], "swept": []},
+            "toys.arms has constant but no barrier to follow",
+        ),
         ({"lams": [0.3], "swept": ["barrier"]}, "0.5 is not among toys.lams"),
         ({"sgd_arms": ["baseline", "barier"]}, "toys.sgd_arms in params.yaml has unknown barier"),
         ({"sgd_arms": ["constant"]}, "toys.sgd_arms has constant but no barrier to follow"),
-        ({"arms": ["edm2"], "sgd_arms": ["edm2"]}, "toys.sgd_arms in params.yaml has unknown edm2"),
+        ({"arms": ["edm2"], "sgd_arms": ["edm2"], "swept": []}, "toys.sgd_arms in params.yaml has unknown edm2"),
         ({"swept": ["bary"]}, "toys.swept in params.yaml has unknown bary"),
         ({"swept": ["constant"]}, "toys.swept has followers of the barrier but not barrier"),
     ],

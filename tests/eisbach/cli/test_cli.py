@@ -53,6 +53,9 @@ def test_compose_and_check_do_what_the_modules_do(tmp_path):
     (tmp_path / "conf").symlink_to(ROOT / "conf")
     assert eisbach("compose", "profile=smoke", "finetune.steps=7", cwd=tmp_path).returncode == 0
     assert "steps: 7" in (tmp_path / "params.yaml").read_text()
+    assert "adapters" in eisbach("check", cwd=tmp_path).stderr  # the folder is missing there
+    (tmp_path / "adapters").mkdir()
+    (tmp_path / "eisbach").symlink_to(ROOT / "eisbach")
     assert eisbach("check", cwd=tmp_path).returncode == 0
     done = eisbach("compose", "finetune.stepz=7", cwd=tmp_path)
     assert done.returncode == 1

@@ -152,8 +152,10 @@ def run(content: bytes, resolve, tmp_path_factory, monkeypatch) -> None:
         check(content, tmp_path_factory.getbasetemp() / "params.yaml", resolve)
 
 
-def test_the_committed_file_is_used_as_written(resolve, tmp_path_factory, monkeypatch):
-    run(TEXT.encode(), resolve, tmp_path_factory, monkeypatch)
+@given(st.just(TEXT.encode()))
+@settings(deadline=None, max_examples=1, suppress_health_check=list(HealthCheck))
+def test_the_committed_file_is_used_as_written(resolve, tmp_path_factory, monkeypatch, content):
+    run(content, resolve, tmp_path_factory, monkeypatch)
 
 
 ANY = st.one_of(changed_values().map(lambda text: text.encode("utf-8", "surrogatepass")), changed_text(), st.binary())

@@ -166,7 +166,7 @@ def test_settings_that_do_not_fit_each_other_are_refused(changes, said):
 
 
 def test_of_many_faults_five_are_named():
-    with pytest.raises(UserError, match=r"missing key 'seeds';.*; and 6 more; correct it$"):
+    with pytest.raises(UserError, match=r"missing key 'seeds';.*; and 7 more; correct it$"):
         params.checked({}, "params.yaml", "correct it")
 
 

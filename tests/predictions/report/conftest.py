@@ -166,7 +166,7 @@ def write_run(root: Path) -> None:
 
     shutil.copyfile("params.yaml", root / "params.yaml")
     params = yaml.safe_load((root / "params.yaml").read_text()) | {"seeds": list(SEEDS)}
-    params["finetune"]["arms"] = {arm: {"weighting": "baseline", "settings": {}} for arm in ARMS}
+    params["finetune"]["arms"] = {arm: {"weighting": "baseline", "settings": {}} for arm in ARMS if arm.isalnum()}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     clips = [(f"clip-{number}", name) for number in range(6) for name in CLASSES]
     census = frame(("clip", "t"), clips, TENTHS, w=(0.1, 0.3), factor=(0.5, 0.6), energy=(1, 2))

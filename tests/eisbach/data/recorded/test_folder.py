@@ -321,8 +321,6 @@ def test_too_little_coverage_is_refused_with_the_counts_of_statuses(tmp_path):
         (None, {"path": "nowhere"}, "'nowhere' .* no such folder"),
         (None, {"group": "album"}, "'album' .* no such column"),
         (None, {"captions": "none.csv"}, r"none\.csv cannot be read"),
-        (None, {"min_seconds": 2.0}, "min_seconds is 2"),
-        (None, {"heldout_share": 1.0}, "heldout_share is 1"),
         ("file,caption\n0.wav,x\n", {}, "lacks the column file_name"),
         ("file_name,caption\n0.wav,x, y\n", {}, "too many fields for '0.wav'"),
         ("file_name,caption,split\n0.wav,x,heldout\n1.wav,y,\n", {"min_coverage": 0.1}, "1.wav has no split"),
