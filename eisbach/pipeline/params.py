@@ -103,6 +103,7 @@ class Arm:
 class Finetune:
     """Adapters on the frozen base. All arms of a seed share data order, noise, t, dropout and initial adapter."""
 
+    plugins: list[str]  # files and modules that register weightings of your own; docs/training.md
     arms: dict[str, Arm]
     adapter: Literal["dora", "lora"]
     rank: int

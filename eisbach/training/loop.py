@@ -155,7 +155,10 @@ def calibrate(
             (output,), target = _velocities(model, shared)
             for arm, leader in frozen.items():
                 factor = weightings[leader](
-                    output, target, shared.t, shared.mask, clean=shared.clips.latents, step=step
+                    *(output, target, shared.t, shared.mask),
+                    clean=shared.clips.latents,
+                    label=shared.clips.labels,
+                    step=step,
                 )
                 weightings[arm].calibrate(factor, shared.t, step)
 
@@ -196,7 +199,10 @@ def _gradients(
     totals, records = [], {}
     for arm, own in zip(arms, outputs.unbind(0), strict=True):
         total, telemetry = objective(
-            own, target, shared.t, shared.mask, weightings[arm], clean=shared.clips.latents, step=step
+            *(own, target, shared.t, shared.mask, weightings[arm]),
+            clean=shared.clips.latents,
+            label=shared.clips.labels,
+            step=step,
         )
         if settings.context_loss:
             total = total + settings.context_loss * per_sample_loss(own, target, shared.valid & shared.kept).mean()

@@ -16,7 +16,7 @@ from eisbach.adapters.paired import PairedAdapters
 from eisbach.data.latents import Latents
 from eisbach.pipeline.params import Finetune
 from eisbach.training import checkpoint
-from eisbach.weighting import Weighting, traits_of
+from eisbach.weighting import Weighting, plugins, traits_of
 
 
 def config(
@@ -31,6 +31,7 @@ def config(
     chosen = asdict(settings) | {"seed": seed, "arms": list(weightings)}
     for key in ("arms_per_pass", "save_every", "preview_every", "preview_prompts", "loggers"):
         del chosen[key]  # these change no result
+    chosen["plugins"] = plugins.fingerprint(settings.plugins)
     for name, arm in settings.arms.items():
         if name in weightings:
             chosen[f"arms.{name}"] = asdict(arm)

@@ -11,7 +11,7 @@ def main(seed: int) -> None:
     from eisbach.errors import UserError
     from eisbach.inference import evaluate
     from eisbach.inference.generate import prompts
-    from eisbach.metrics import between_seeds, clip_features, gradients
+    from eisbach.metrics import between_seeds, clip_features, gradients, loss_slope, sample_distance, weights
     from eisbach.metrics.embedders import clap
     from eisbach.pipeline import outcomes, paths, tables
     from eisbach.pipeline.params import load
@@ -32,7 +32,7 @@ def main(seed: int) -> None:
     model, adapters = stage_adapters.untrained(params, seed)
 
     generated = load_file(paths.SAMPLES / str(seed) / "samples.safetensors")
-    losses, measured, results, features = [], [], [], {}
+    losses, measured, results, features = {}, [], {}, {}
     arms = stage_adapters.arm_names(params)
     for arm in track(arms, f"evaluate seed {seed}", len(arms)):
         cosines = {}
@@ -46,25 +46,34 @@ def main(seed: int) -> None:
             samples = evaluate.sample_features(model.pretransform, generated[arm], prompt_clips, embedders, real.scale)
         except UserError as error:
             raise UserError(f"arm '{arm}', seed {seed}: {error}; lower finetune.lr and run again") from error
-        losses.append(table.assign(arm=arm))
+        losses[arm] = table.assign(arm=arm)
         measured.append(samples.table.assign(arm=arm))
         features[arm] = between_seeds.SampleFeatures(evaluate.standardised(samples, real), samples.slow)
-        results.append(
-            outcomes.rows(
-                values | cosines | evaluate.sample_metrics(samples, prompt_clips, real, texts),
-                regime=model.regime,
-                arm=arm,
-                **stage_adapters.label(params, arm),
-                optimizer="adamw",
-                run="short",
-                seed=seed,
-            )
-        )
+        values |= cosines | evaluate.sample_metrics(samples, prompt_clips, real, texts)
+        results[arm] = values
 
+    slow = {arm: found.slow for arm, found in features.items()}
+    for arm, values in results.items():
+        values |= sample_distance.metrics(slow, arm)
+        if "baseline" in losses:
+            slopes = loss_slope.slopes(losses[arm], losses["baseline"])
+            values |= weights.of_known_classes(slopes, losses[arm])
+    rows = [
+        outcomes.rows(
+            values,
+            regime=model.regime,
+            arm=arm,
+            **stage_adapters.label(params, arm),
+            optimizer="adamw",
+            run="short",
+            seed=seed,
+        )
+        for arm, values in results.items()
+    ]
     folder, label = paths.EVALUATION / str(seed), {"seed": seed, "regime": model.regime}
-    tables.write(folder / "losses.parquet", pd.concat(losses).assign(**label))
+    tables.write(folder / "losses.parquet", pd.concat(losses.values()).assign(**label))
     tables.write(folder / "samples.parquet", pd.concat(measured).assign(**label))
-    tables.write(folder / "outcomes.parquet", outcomes.joined(results))
+    tables.write(folder / "outcomes.parquet", outcomes.joined(rows))
     between_seeds.save(folder / between_seeds.FILE, features)
 
 

@@ -28,6 +28,7 @@ from eisbach.weighting import (
 )
 
 BATCH = 6
+LABEL = torch.tensor([2, 0, 1, 1, 0, 2])
 LAM_ARMS = ("barrier", "attached", "shuffled", "inverse", "oracle")
 
 
@@ -57,7 +58,7 @@ def ready(name: str, batch, **settings):
 def test_the_arms_of_the_table_are_registered():
     assert names() == [
         *("baseline", "barrier", "attached", "shuffled", "inverse", "oracle"),
-        *("trace", "timestep", "constant", "min_snr", "logit_normal", "edm2"),
+        *("class", "class_reversed", "trace", "timestep", "constant", "min_snr", "logit_normal", "edm2"),
     ]
 
 
@@ -68,7 +69,7 @@ def test_the_arms_of_the_table_are_registered():
 def test_every_arm_gives_one_finite_factor_a_sample_in_float32_or_better(name, dtype, expected, batch):
     output, target, t, mask, clean = batch
     output, clean = output.to(getattr(torch, dtype)), clean.to(getattr(torch, dtype))
-    factor = ready(name, batch)(output, target, t, mask, clean=clean, step=0)
+    factor = ready(name, batch)(output, target, t, mask, clean=clean, label=LABEL, step=0)
     assert factor.shape == (BATCH,)
     assert factor.isfinite().all()
     assert name == "edm2" or factor.dtype == getattr(torch, expected)
@@ -78,7 +79,7 @@ def test_every_arm_gives_one_finite_factor_a_sample_in_float32_or_better(name, d
 def test_only_attached_sends_a_gradient_into_the_output(name, batch):
     output, target, t, mask, clean = batch
     output.requires_grad_()
-    factor = ready(name, batch)(output, target, t, mask, clean=clean, step=0)
+    factor = ready(name, batch)(output, target, t, mask, clean=clean, label=LABEL, step=0)
     assert factor.requires_grad == (name in ("attached", "edm2"))
     if factor.requires_grad:
         (gradient,) = torch.autograd.grad(factor.sum(), output, allow_unused=True)
@@ -97,8 +98,8 @@ def test_lam_is_a_half_unless_given(name, batch):
     output, target, t, mask, clean = batch
     given, default = make(name, lam=0.5), make(name)
     assert given == default
-    full = make(name, lam=1.0)(output, target, t, mask, clean=clean, step=0)
-    half = default(output, target, t, mask, clean=clean, step=0)
+    full = make(name, lam=1.0)(output, target, t, mask, clean=clean, label=LABEL, step=0)
+    half = default(output, target, t, mask, clean=clean, label=LABEL, step=0)
     torch.testing.assert_close(half, 0.5 + 0.5 * full)
 
 
@@ -117,9 +118,9 @@ def test_autocast_changes_no_bit_of_any_factor(name, batch):
     arm = ready(name, batch)
     if name == "edm2":
         torch.nn.init.normal_(arm.head.weight, std=0.1, generator=torch.Generator().manual_seed(0))
-    expected = arm(output, target, t, mask, clean=clean, step=0)
+    expected = arm(output, target, t, mask, clean=clean, label=LABEL, step=0)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        factor = arm(output, target, t, mask, clean=clean, step=0)
+        factor = arm(output, target, t, mask, clean=clean, label=LABEL, step=0)
     assert factor.dtype == torch.float32
     assert torch.equal(factor, expected)
 
@@ -127,7 +128,7 @@ def test_autocast_changes_no_bit_of_any_factor(name, batch):
 @pytest.mark.parametrize("name", names())
 def test_an_empty_batch_gives_an_empty_factor(name, batch):
     empty = torch.empty(0, 4, 8)
-    factor = ready(name, batch)(empty, empty, torch.empty(0), None, clean=empty, step=0)
+    factor = ready(name, batch)(empty, empty, torch.empty(0), None, clean=empty, label=LABEL[:0], step=0)
     assert factor.shape == (0,)
 
 
@@ -186,8 +187,8 @@ def test_followers_are_the_weightings_with_the_trait_replays(monkeypatch):
 
 def test_an_unknown_trait_is_refused(monkeypatch):
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
-    with pytest.raises(TypeError, match="needs_label"):
-        weighting("mine", needs_label=True)(type("Mine", (), {}))
+    with pytest.raises(TypeError, match="needs_text"):
+        weighting("mine", needs_text=True)(type("Mine", (), {}))
 
 
 def test_a_callable_that_was_never_registered_has_no_traits():
@@ -208,10 +209,10 @@ def test_joining_batches_changes_no_factor_of_a_per_sample_arm(name, batch):
     output, target, t, mask, clean = batch
     arm = make(name)
     halves = [
-        arm(output[part], target[part], t[part], mask[part], clean=clean[part], step=0)
+        arm(output[part], target[part], t[part], mask[part], clean=clean[part], label=LABEL[part], step=0)
         for part in (slice(None, 3), slice(3, None))
     ]
-    assert torch.equal(torch.cat(halves), arm(output, target, t, mask, clean=clean, step=0))
+    assert torch.equal(torch.cat(halves), arm(output, target, t, mask, clean=clean, label=LABEL, step=0))
 
 
 @pytest.mark.parametrize("name", names())
@@ -219,9 +220,22 @@ def test_joining_batches_changes_no_factor_of_a_per_sample_arm(name, batch):
 def test_a_belief_computed_by_the_caller_changes_no_bit(name, dtype, batch):
     output, target, t, mask, clean = batch
     output = output.to(dtype)
-    given = {"clean": clean, "step": 0}
+    given = {"clean": clean, "label": LABEL, "step": 0}
     alone = ready(name, batch)(output, target, t, mask, **given)
     assert torch.equal(ready(name, batch)(output, target, t, mask, belief=belief(output, mask), **given), alone)
+
+
+def test_the_class_arms_give_0_1_2_by_the_label_and_their_mean_is_the_baseline(batch):
+    forth, back = (make(name)(*batch[:4], label=LABEL) for name in ("class", "class_reversed"))
+    assert forth.tolist() == LABEL.tolist()
+    assert ((forth + back) / 2 == make("baseline")(*batch[:4])).all()
+
+
+@pytest.mark.parametrize("name", ["class", "class_reversed"])
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_class_arm_refuses_a_label_that_is_no_class(name, label, batch):
+    with pytest.raises(ValueError, match=r"^a contrast label must be 0 \(flat\), 1 \(middle\) or 2 \(contrast\); got"):
+        make(name)(*batch[:4], label=torch.full((BATCH,), label))
 
 
 @pytest.mark.parametrize("name", ["barrier", "inverse", "oracle"])
@@ -545,10 +559,12 @@ def test_edm2_features_have_unit_variance_and_belong_to_the_seed():
 
 
 def test_every_arms_signature_names_what_it_reads():
-    """`clean` appears where the trait `needs_clean` is declared, `step` in `shuffled` and `trace`."""
+    """`clean` and `label` appear where their traits are declared, `step` in `shuffled` and `trace`."""
     parameters = {name: set(inspect.signature(registry._registry[name].__call__).parameters) for name in names()[:-1]}
     assert {name for name in parameters if "clean" in parameters[name]} == {"oracle"}
-    assert all(("clean" in found) == traits_of(make(name)).needs_clean for name, found in parameters.items())
+    for name, found in parameters.items():
+        assert ("clean" in found) == traits_of(make(name)).needs_clean
+        assert ("label" in found) == traits_of(make(name)).needs_label
     assert [name for name in parameters if "step" in parameters[name]] == ["shuffled", "trace"]
 
 
