@@ -9,13 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from eisbach.adapters.merged import merged
+from eisbach.adapters.merged import merged, without_adapters
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.data import latents
 from eisbach.errors import UserError
+from eisbach.inference.evaluate import heldout_grid, heldout_metrics
 from eisbach.inference.generate import generate, prompts
 from eisbach.models import small
 from eisbach.pipeline import paths
+from eisbach.pipeline.params import load
 from eisbach.pipeline.stages import between_seeds, evaluate, reference
 from predictions.registry import load as registry
 from predictions.registry.schema import Difference, Measured
@@ -23,6 +25,7 @@ from tests.eisbach.metrics.embedders import tiny_clap
 from tests.settings import text
 
 SEEDS, ARMS, PROMPTS, NOISES = (0, 1), ("baseline", "barrier"), 3, 2
+MEASURED = (*ARMS, "base")
 TABLES = ("losses.parquet", "samples.parquet", "outcomes.parquet")
 
 
@@ -82,6 +85,8 @@ def adapt_and_sample(seed: int, archive: latents.Latents) -> None:
     for arm in ARMS:
         with torch.no_grad(), merged(adapters, arm):  # `activate` would affect this thread only
             made[arm] = generate(model, asked, NOISES, 2, 1.0, seed)
+    with without_adapters(adapters):
+        made["base"] = generate(model, asked, NOISES, 2, 1.0, seed)
     (paths.SAMPLES / str(seed)).mkdir(parents=True)
     save_file(made, paths.SAMPLES / str(seed) / "samples.safetensors")
 
@@ -118,9 +123,9 @@ def test_every_arm_has_every_metric_once_and_finite(project):
     assert np.isfinite(table["value"]).all()
     gradient = table["metric"].str.startswith("gradient_cosine/")
     assert set(table.loc[gradient, "arm"]) == {"barrier"}
-    assert table[~gradient].groupby("metric")["arm"].agg(set).map(lambda arms: arms == set(ARMS)).all()
+    assert table[~gradient].groupby("metric")["arm"].agg(set).map(lambda arms: arms == set(MEASURED)).all()
     samples = pd.read_parquet(paths.EVALUATION / "0" / "samples.parquet")
-    assert len(samples) == len(ARMS) * PROMPTS * NOISES
+    assert len(samples) == len(MEASURED) * PROMPTS * NOISES
 
 
 def test_outcomes_are_means_over_the_rows_of_the_other_tables(project):
@@ -133,6 +138,34 @@ def test_outcomes_are_means_over_the_rows_of_the_other_tables(project):
     assert outcome(project, 0, "barrier")["heldout_loss"] == pytest.approx(
         losses.loc[losses["arm"] == "barrier", "loss"].mean()
     )
+
+
+def test_base_is_the_untrained_model_and_the_baseline_is_at_no_distance_from_itself(project):
+    reference.main()
+    evaluate.main(0)
+    table = pd.read_parquet(paths.EVALUATION / "0" / "outcomes.parquet").set_index(["arm", "metric"])
+    assert set(table.loc["base", "adapter"]) == {"none"}
+    same = ["loss_slope/log_w0", "loss_slope/label", "sample_distance_db/baseline"]
+    assert (table.loc["baseline"].loc[same, "value"] == 0).all()
+    assert (table.loc["barrier"].loc[same, "value"] != 0).all()
+    assert table.loc[("base", "sample_distance_db/base"), "value"] == 0
+    there, back = (table.loc[pair, "value"] for pair in (
+        ("base", "sample_distance_db/baseline"), ("baseline", "sample_distance_db/base")
+    ))  # fmt: skip
+    assert there == back > 0
+    losses = pd.read_parquet(paths.EVALUATION / "0" / "losses.parquet").query("arm == 'base'")
+    model, archive = small.load("base"), latents.load(paths.ARCHIVE)
+    grid = heldout_grid(archive.split("heldout"), load().evaluate, 0)
+    untrained = heldout_metrics(model, grid, 0.5)[0]
+    np.testing.assert_allclose(losses["loss"], untrained["loss"], rtol=1e-5)
+
+
+def test_an_arm_called_base_is_refused(project):
+    reference.main()
+    arms = settings()["finetune"]["arms"] | {"base": {"weighting": "baseline"}}
+    (project / "params.yaml").write_text(text(**settings() | {"finetune": {"arms": arms, "rank": 2}}))
+    with pytest.raises(UserError, match=r"finetune\.arms\.base in params\.yaml has the name of the untrained model"):
+        evaluate.main(0)
 
 
 def test_every_registered_metric_of_the_small_model_is_measured(project):
@@ -155,7 +188,8 @@ def test_arms_of_a_seed_share_their_grid_and_seeds_do_not(project):
     losses = {seed: pd.read_parquet(paths.EVALUATION / str(seed) / "losses.parquet") for seed in SEEDS}
     for table in losses.values():
         grids = [one[["clip_id", "t"]].reset_index(drop=True) for _, one in table.groupby("arm")]
-        pd.testing.assert_frame_equal(*grids)
+        for other in grids[1:]:
+            pd.testing.assert_frame_equal(grids[0], other)
         assert (table.groupby("arm")["loss"].mean().diff().dropna() != 0).all()
     assert not set(losses[0]["t"]) & set(losses[1]["t"])
 
