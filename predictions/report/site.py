@@ -14,7 +14,7 @@ from eisbach.pipeline import paths
 from eisbach.pipeline.params import Params
 from predictions.judge.verdict import JudgedClaim
 from predictions.registry import load as registry
-from predictions.report import claims, exhibits, listening, mathematics, provenance, rendering, summary, weights
+from predictions.report import claims, curriculum, exhibits, listening, mathematics, provenance, rendering, summary, weights
 from predictions.report.inputs import Inputs
 from predictions.report.intervals import interval
 from predictions.report.pictures import paired, toys, training
@@ -91,6 +91,7 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "census": _census(params, inputs),
             "training": _of_training(inputs, reference),
             "differences": differences,
+            "doses": _doses(params, inputs),
             "reference": reference,
             "derivations": mathematics.derivations(),
             "validity": validity.load(),
@@ -179,6 +180,12 @@ def _of_training(inputs: Inputs, reference: str) -> list:
         references = inputs.numbers["base"]["loss_by_tenth_of_t"]
         drawn.append(_if(inputs, "base", partial(training.base_loss, references=references)))
     return [picture for picture in drawn if picture]
+
+
+def _doses(params: Params, inputs: Inputs) -> curriculum.View | None:
+    if not {"outcomes", "telemetry"} <= inputs.tables.keys():
+        return None
+    return curriculum.view(inputs.tables["outcomes"], inputs.tables["telemetry"], params.finetune)
 
 
 def _differences(params: Params, inputs: Inputs) -> tuple[list[dict], str]:
