@@ -1,14 +1,19 @@
 """The stages `reference`, `evaluate` and `between_seeds` on artefacts of a tiny model with two arms."""
 
 import json
+import shlex
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
+from eisbach import compose
 from eisbach.adapters.merged import merged, without_adapters
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.data import latents
@@ -18,12 +23,15 @@ from eisbach.inference.generate import generate, prompts
 from eisbach.models import small
 from eisbach.pipeline import paths
 from eisbach.pipeline.params import load
-from eisbach.pipeline.stages import between_seeds, evaluate, reference
+from eisbach.pipeline.stages import between_seeds, evaluate, finetune, reference
+from eisbach.pipeline.stages import generate as sampling
 from predictions.registry import load as registry
 from predictions.registry.schema import Difference, Measured
+from predictions.report import curriculum
 from tests.eisbach.metrics.embedders import tiny_clap
 from tests.settings import text
 
+ROOT = Path(__file__).parents[4]
 SEEDS, ARMS, PROMPTS, NOISES = (0, 1), ("baseline", "barrier"), 3, 2
 MEASURED = (*ARMS, "base")
 TABLES = ("losses.parquet", "samples.parquet", "outcomes.parquet")
@@ -166,6 +174,31 @@ def test_an_arm_called_base_is_refused(project):
     (project / "params.yaml").write_text(text(**settings() | {"finetune": {"arms": arms, "rank": 2}}))
     with pytest.raises(UserError, match=r"finetune\.arms\.base in params\.yaml has the name of the untrained model"):
         evaluate.main(0)
+
+
+@pytest.mark.slow
+def test_the_docs_weighting_of_your_own_is_trained_sampled_measured_and_drawn(project):
+    page = (ROOT / "docs" / "training.md").read_text().split("## A weighting of your own")[1]
+    command = page.split("```\n")[1].splitlines()[0]
+    overrides = shlex.split(command.removeprefix("python -m eisbach.compose"))
+    composed = yaml.safe_load(compose.composed(overrides, ROOT / "conf"))["finetune"]
+    arms = settings()["finetune"]["arms"] | {"power": composed["arms"]["power"]}
+    own = {"arms": arms, "plugins": [str(ROOT / one) for one in composed["plugins"]], "rank": 2, "steps": 3, "batch": 2}
+    (project / "params.yaml").write_text(text(**settings() | {"finetune": own, "seeds": [0]}))
+    shutil.rmtree(paths.ADAPTERS)
+    shutil.rmtree(paths.SAMPLES)
+    finetune.main(0)
+    sampling.main(0)
+    reference.main()
+    evaluate.main(0)
+    telemetry = pd.read_parquet(paths.ADAPTERS / "0" / "telemetry.parquet").query("arm == 'power'")
+    expected = telemetry["w"] ** 2
+    expected = expected / expected.groupby(telemetry["step"]).transform("mean")
+    np.testing.assert_allclose(telemetry["factor"], expected, rtol=1e-4)
+    assert (outcome(project, 0, "power")[["loss_slope/log_w0", "sample_distance_db/baseline"]] != 0).all()
+    table = pd.read_parquet(paths.EVALUATION / "0" / "outcomes.parquet")
+    drawn = curriculum.view(table, pd.read_parquet(paths.ADAPTERS / "0" / "telemetry.parquet"), load().finetune)
+    assert {row.arm for row in drawn.rows} == {"barrier", "power"}
 
 
 def test_every_registered_metric_of_the_small_model_is_measured(project):
