@@ -1,6 +1,6 @@
 """A weighting of one's own: a power of the barrier's weight, with the mean factor of the batch kept at 1.
 
-    make repro OVERRIDES='finetune.plugins=[weightings/contrast_power.py]' ...
+make repro OVERRIDES='finetune.plugins=[weightings/contrast_power.py]' ...
 """
 
 from dataclasses import dataclass

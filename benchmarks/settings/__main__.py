@@ -98,7 +98,9 @@ def _measured(model, adapters, heldout, scale, clip_count, count, seed) -> tuple
             sample_distance.rms_db(slow[arm][prompt][noise], slow[reference][prompt][noise])
             for arm, prompt, noise in samples[["arm", "prompt", "noise"]].itertuples(index=False)
         ]
-    samples["distance_noise"] = samples["arm"].map({arm: sample_distance.across_noise(one) for arm, one in slow.items()})
+    samples["distance_noise"] = samples["arm"].map(
+        {arm: sample_distance.across_noise(one) for arm, one in slow.items()}
+    )
     return pd.concat(losses), samples
 
 

@@ -20,9 +20,7 @@ def rms_db(one: np.ndarray, other: np.ndarray) -> float:
 def paired(one: Slow, other: Slow) -> float:
     """The mean distance of two arms' samples of the same prompt and noise, in dB. Raises ValueError where one lacks a
     prompt or a noise of the other."""
-    pairs = [
-        (a, b) for first, second in zip(one, other, strict=True) for a, b in zip(first, second, strict=True)
-    ]
+    pairs = [(a, b) for first, second in zip(one, other, strict=True) for a, b in zip(first, second, strict=True)]
     return float(np.mean([rms_db(*pair) for pair in pairs]))
 
 

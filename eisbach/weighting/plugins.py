@@ -55,4 +55,6 @@ def _imported(what: str, make):
     try:
         return make()
     except Exception as error:
-        raise UserError(f"{what} cannot be imported: {type(error).__name__}: {error}; correct it or remove it") from error
+        raise UserError(
+            f"{what} cannot be imported: {type(error).__name__}: {error}; correct it or remove it"
+        ) from error

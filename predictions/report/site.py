@@ -14,7 +14,17 @@ from eisbach.pipeline import paths
 from eisbach.pipeline.params import Params
 from predictions.judge.verdict import JudgedClaim
 from predictions.registry import load as registry
-from predictions.report import claims, curriculum, exhibits, listening, mathematics, provenance, rendering, summary, weights
+from predictions.report import (
+    claims,
+    curriculum,
+    exhibits,
+    listening,
+    mathematics,
+    provenance,
+    rendering,
+    summary,
+    weights,
+)
 from predictions.report.inputs import Inputs
 from predictions.report.intervals import interval
 from predictions.report.pictures import paired, toys, training

@@ -17,7 +17,6 @@ from eisbach.pipeline.params import Params
 from eisbach.pipeline.stages import loading
 from eisbach.training.arms import arms
 
-
 BASE = "base"  # the arm without an adapter: what every other arm started from
 
 

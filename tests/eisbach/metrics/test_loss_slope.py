@@ -16,7 +16,11 @@ def grid(seed: int = 0) -> pd.DataFrame:
     """A baseline's losses on every clip at every time."""
     draw = np.random.default_rng(seed)
     clips = pd.DataFrame(
-        {"clip_id": [f"c{i}" for i in range(CLIPS)], "w0": draw.uniform(0.1, 0.9, CLIPS), "contrast": draw.random(CLIPS)}
+        {
+            "clip_id": [f"c{i}" for i in range(CLIPS)],
+            "w0": draw.uniform(0.1, 0.9, CLIPS),
+            "contrast": draw.random(CLIPS),
+        }
     )
     table = clips.merge(pd.DataFrame({"t": np.linspace(0.1, 0.9, TIMES)}), how="cross")
     return table.assign(loss=draw.uniform(0.2, 2, len(table)))

@@ -49,7 +49,10 @@ def test_arms_on_the_line_have_their_doses_no_departure_and_their_share():
 
 def test_a_distance_has_no_direction():
     outcomes, telemetry = run(metric="sample_distance_db/baseline")
-    found = {row.arm: row for row in curriculum.view(outcomes.assign(value=outcomes["value"].abs()), telemetry, SETTINGS).rows}
+    found = {
+        row.arm: row
+        for row in curriculum.view(outcomes.assign(value=outcomes["value"].abs()), telemetry, SETTINGS).rows
+    }
     assert found["class_reversed"].dose == pytest.approx(1)
     assert found["class"].share.value == pytest.approx(1, abs=1e-2)
 
