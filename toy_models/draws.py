@@ -44,7 +44,7 @@ def draws(
 
 
 def _block(distribution: Mixture, generator: Generator, batch: int, dropout: float) -> list[Tensor]:
-    """Clean samples, noise, t, label and contrast of `STEPS_PER_BLOCK` steps of one seed, `[STEPS_PER_BLOCK, B, ...]` each."""
+    """Clean samples, noise, t, label and contrast of one seed's block of steps, `[STEPS_PER_BLOCK, B, ...]` each."""
     count = STEPS_PER_BLOCK * batch
     clean, component = distribution.sample(count, generator)
     noise = torch.randn(clean.shape, generator=generator)

@@ -34,7 +34,8 @@ def measure(t: float, clips: Latents, output: Tensor, target: Tensor, lam: float
     """One row per clip of output and target [B, C, T] at one t, with the columns of CLIP_COLUMNS and:
 
     `t`; `w` (Eq. 4); `entropy` (Eq. 3, 0..1); `K`, the KL divergence of the belief from uniform in nats; `factor` of
-    the loss at lambda `lam`; `w0`, Eq. 4 of the clean latents; `energy`, the mean over positions; `loss`, the velocity loss.
+    the loss at lambda `lam`; `w0`, Eq. 4 of the clean latents; `energy`, the mean over positions; `loss`, the velocity
+    loss.
     """
     mask, stats = clips.mask, belief(output, clips.mask)
     weight = stats.weight.to(output.dtype)

@@ -7,8 +7,8 @@
 1 is pure noise. `mask` `[B, *positions]`, boolean, true where valid, or None. `belief`: Eq. 2 to 4 of the detached
 `output` (`eisbach.barrier.belief`), computed once a step by the caller; a weighting computes it where it is None.
 `clean`: the clean sample, shaped like `output`. Target and noised input determine it; it is an argument so that the
-signature shows which arm reads the data: the minimiser of such an arm's loss is no longer E[v | x_t]. `label` `[B]`, integers: the contrast class
-of each clip, 0 flat, 1 middle, 2 contrast (`eisbach.data.contrast.CLASSES`). `step` counts
+signature shows which arm reads the data: the minimiser of such an arm's loss is no longer E[v | x_t]. `label` `[B]`,
+integers: the contrast class of each clip, 0 flat, 1 middle, 2 contrast (`eisbach.data.contrast.CLASSES`). `step` counts
 calls from 0, one per micro-batch where gradients are accumulated.
 
 The factor carries no gradient, except in `attached` (to the model) and `edm2` (to its own parameters).
