@@ -1,7 +1,4 @@
-"""A weighting of one's own: a power of the barrier's weight, with the mean factor of the batch kept at 1.
-
-make repro OVERRIDES='finetune.plugins=[weightings/contrast_power.py]' ...
-"""
+"""The example of docs/training.md: a power of the barrier's weight, with the mean factor of the batch kept at 1."""
 
 from dataclasses import dataclass
 
