@@ -107,6 +107,7 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "validity": validity.load(),
             "rows": rows,
             "seed": seed,
+            "distances": _distances(inputs, seed),
             "codec_error": inputs.numbers.get("encode", {}).get("heldout_error_db_decoded"),
             "provenance": provenance.view(root, params, inputs, NOTES),
             "gate_rows": [
@@ -172,6 +173,11 @@ def _takes(folder: Path, root: Path, inputs: Inputs) -> tuple[int | None, list[l
     made = inputs.tables["made"]
     seed = int(made["seed"].iloc[0])
     return seed, listening.rows(made[made["seed"] == seed], root / paths.SAMPLES / str(seed), folder, inputs.missing)
+
+
+def _distances(inputs: Inputs, seed: int | None) -> listening.Distances | None:
+    found = inputs.tables.get("outcomes")
+    return None if found is None or seed is None else listening.distances(found, seed)
 
 
 def _toys(inputs: Inputs) -> list[tuple[str, list]]:
