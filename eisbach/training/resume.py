@@ -37,6 +37,7 @@ def config(
             chosen[f"arms.{name}"] = asdict(arm)
     chosen["base"] = fingerprint(value for name, value in dit.state_dict().items() if ".lora_" not in name)
     chosen["data"] = fingerprint([data.latents, data.mask, data.states, data.token_mask])
+    chosen["labels"] = fingerprint([data.labels])
     if validation is not None:
         clips = [validation.latents, validation.mask, validation.states, validation.token_mask]
         chosen["validation"] = fingerprint(clips)
