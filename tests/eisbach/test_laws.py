@@ -1,4 +1,7 @@
-"""The laws of the barrier, as properties. A test's name says the law; `outputs` and `masks` are the vocabulary."""
+"""The laws of the barrier, as properties. A test's name says the law; `outputs` and `masks` are the vocabulary.
+
+Longer than 300 lines: all laws share the strategies at the top.
+"""
 
 import math
 

@@ -1,4 +1,7 @@
-"""A server on 127.0.0.1 stands in for the video site, through yt-dlp's generic extractor; the network is not needed."""
+"""A server on 127.0.0.1 stands in for the video site, through yt-dlp's generic extractor; the network is not needed.
+
+Longer than 300 lines: all tests share the server at the top.
+"""
 
 import csv
 import errno
