@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from eisbach.barrier import belief, factor_of_weight, position_energy
+from eisbach.barrier import barrier_weight, belief, factor_of_weight, position_energy
 from eisbach.data.flatten import flatten, typical_radius
 from eisbach.data.latents import Latents
 from eisbach.metrics.loss_by_t import grid
