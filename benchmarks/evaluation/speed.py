@@ -35,7 +35,7 @@ def main() -> None:
     scale = clip_features.fit(
         [clip_features.extract(codec, clip, {}) for clip in training.latents], params.evaluate.similarity
     )
-    embedders = clip_features.load_embedders(["musicnn"])
+    embedders = clip_features.load_embedders(["musicnn", "yamnet"])
     spent = dict.fromkeys(("encode", "extract", "structure", "sets"), 0.0)
     features = []
 

@@ -4,7 +4,6 @@ import torch
 
 from eisbach.errors import UserError
 from eisbach.metrics import clip_features
-from eisbach.pipeline import paths
 
 
 @pytest.fixture
@@ -60,10 +59,9 @@ def test_vectors_and_scale_are_loaded_as_saved(tmp_path, clips):
     assert clip_features.measure(clips[0], loaded) == clip_features.measure(clips[0], scale)
 
 
-def test_a_missing_file_names_the_command_that_makes_it(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_missing_file_names_the_command_that_makes_it(tmp_path):
     with pytest.raises(UserError, match="dvc repro reference"):
-        clip_features.load(paths.REFERENCE, [])
+        clip_features.load(tmp_path / "reference.safetensors", [])
 
 
 def test_a_missing_embedder_is_named(tmp_path, clips):
