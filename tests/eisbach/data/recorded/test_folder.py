@@ -1,3 +1,8 @@
+"""The corpus `folder`: files, captions, latents and what becomes of each.
+
+Longer than 300 lines: all tests share the folders of music at the top.
+"""
+
 import csv
 import json
 import os
