@@ -1,8 +1,6 @@
 """`python -m predictions.register`: the stage `register`, which seals the registry before confirmatory seeds train."""
 
-import argparse
-
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
 def main() -> None:
@@ -10,10 +8,10 @@ def main() -> None:
     from predictions.registry import load as registry
     from predictions.registry import seal
 
-    argparse.ArgumentParser(prog="python -m predictions.register", description=__doc__).parse_args()
+    command.parser(__doc__).parse_args()
     params = load()
     seal.seal(registry.load(), [*params.seeds, *params.toys.seeds])
 
 
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

@@ -3,16 +3,15 @@
 Units (a regime and a block of seeds) run in parallel. Finished units are kept, so a killed stage resumes.
 """
 
-import argparse
 from pathlib import Path
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 STATE = Path(".cache/toys")  # finished units, outside the stage's outputs, which DVC removes before it runs
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m toy_models", description=__doc__).parse_args()
+    command.parser(__doc__).parse_args()
 
     import multiprocessing
     import os
@@ -59,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

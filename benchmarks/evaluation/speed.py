@@ -3,10 +3,10 @@
 Needs `dvc repro encode`; real clips stand for samples. Writes benchmarks/evaluation/speed.json.
 """
 
-import argparse
+from eisbach.pipeline import command
 
 if __name__ == "__main__":  # before the imports that take seconds
-    argparse.ArgumentParser("python -m benchmarks.evaluation.speed", description=__doc__).parse_args()
+    command.parser(__doc__).parse_args()
 
 import json
 import time
@@ -19,7 +19,6 @@ import torch
 from eisbach.data import clips, latents
 from eisbach.metrics import clip_features, sets
 from eisbach.pipeline import paths
-from eisbach.pipeline.command import run
 from eisbach.pipeline.files import replacing
 from eisbach.pipeline.params import load
 from eisbach.pipeline.stages import loading
@@ -65,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

@@ -5,10 +5,10 @@ splits base and heldout. The basis is fitted on the split finetune, whose clips 
 and KAD. Writes eisbach/metrics/validity.json and the table in docs/metrics.md.
 """
 
-import argparse
+from eisbach.pipeline import command
 
 if __name__ == "__main__":  # before the imports that take seconds
-    argparse.ArgumentParser("python -m benchmarks.evaluation.validity", description=__doc__).parse_args()
+    command.parser(__doc__).parse_args()
 
 import json
 from itertools import combinations
@@ -22,7 +22,6 @@ from benchmarks.evaluation.document import into_document
 from eisbach.data import clips, latents
 from eisbach.metrics import clip_features, sets, validity
 from eisbach.pipeline import paths
-from eisbach.pipeline.command import run
 from eisbach.pipeline.files import replacing
 from eisbach.pipeline.params import load
 from eisbach.pipeline.progress import track
@@ -138,4 +137,4 @@ def markdown(verdicts: dict) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

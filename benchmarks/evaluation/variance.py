@@ -7,10 +7,10 @@ sqrt(cost of a seed / cost of a sample x noise / seed) samples per seed (Cochran
 benchmarks/evaluation/variance.json and the table in docs/metrics.md.
 """
 
-import argparse
+from eisbach.pipeline import command
 
 if __name__ == "__main__":  # before the imports that take seconds
-    argparse.ArgumentParser("python -m benchmarks.evaluation.variance", description=__doc__).parse_args()
+    command.parser(__doc__).parse_args()
 
 import json
 import math
@@ -23,7 +23,6 @@ from benchmarks.evaluation.document import into_document
 from eisbach.data import latents
 from eisbach.metrics import clip_features, validity
 from eisbach.pipeline import paths
-from eisbach.pipeline.command import run
 from eisbach.pipeline.files import replacing
 from eisbach.pipeline.params import load
 from eisbach.pipeline.stages import loading
@@ -149,4 +148,4 @@ def _sampling_share(found: dict[str, float], prompts: int, noises: int) -> float
 
 
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

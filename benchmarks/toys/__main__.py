@@ -8,13 +8,13 @@ than a tenth of the loop, a ratio of ten would need faster arithmetic, not fewer
 any weight after the steps.
 """
 
-import argparse
 import os
 import sys
 import time
 from dataclasses import replace
 
 from eisbach.arms import Arm
+from eisbach.pipeline import command
 from toy_models import trajectories, units
 from toy_models.arms import Stack
 from toy_models.ensemble import init, train
@@ -47,7 +47,7 @@ def smallest(regime: Regime) -> Regime:
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m benchmarks.toys", description=__doc__).parse_args()
+    command.parser(__doc__).parse_args()
     if not units.MEMORY.items() <= os.environ.items():  # start again with the memory settings of the stage's units
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.toys"], {**os.environ, **units.MEMORY})
     units.single_threaded()

@@ -1,18 +1,13 @@
 """`python -m predictions.report`: the stage `report`, which writes the folder report/ and what DVC plots."""
 
-import argparse
 from pathlib import Path
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m predictions.report",
-        description="Write report/ from the tables of this project's last run, complete or not (docs/report.md).",
-        allow_abbrev=False,
-    )
-    parser.parse_args()
+    description = "Write report/ from the tables of this project's last run, complete or not (docs/report.md)."
+    command.parser(description).parse_args()
 
     from eisbach.pipeline import paths, tables
     from eisbach.pipeline.files import replacing
@@ -33,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

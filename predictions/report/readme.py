@@ -3,12 +3,11 @@
 The labels that the table shows are kept in docs/verdicts.json, so that a test can tell whether the README still agrees.
 """
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 if TYPE_CHECKING:
     from predictions.judge.verdict import Document
@@ -18,7 +17,7 @@ BEGIN, END = "<!-- claims: written by `python -m predictions.report.readme` -->\
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m predictions.report.readme", description=__doc__).parse_args()
+    command.parser(__doc__).parse_args()
 
     from eisbach.errors import UserError
     from eisbach.pipeline import paths, tables
@@ -99,4 +98,4 @@ def table(kept: dict) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

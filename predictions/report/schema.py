@@ -4,9 +4,10 @@ It is generated from the dataclasses of `predictions.judge.verdict`. Run it afte
 until then.
 """
 
-import argparse
 import json
 from pathlib import Path
+
+from eisbach.pipeline import command
 
 SCHEMA = Path(__file__).with_name("verdicts.schema.json")
 
@@ -18,7 +19,7 @@ def text() -> str:
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m predictions.report.schema", description=__doc__).parse_args()
+    command.parser(__doc__).parse_args()
 
     from eisbach.pipeline.files import replacing
 

@@ -1,8 +1,6 @@
 """`make card`: write the held-out loss of the shipped base by t, from results/base.json, into its model card."""
 
-import argparse
-
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 BEGIN, END = "<!-- loss table: written by `make card` -->\n", "<!-- end of loss table -->"
 
@@ -40,5 +38,5 @@ def markdown(table: dict[str, dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser("python -m eisbach.pipeline.stages.card", description=__doc__).parse_args()
-    run(main)
+    command.parser(__doc__).parse_args()
+    command.run(main)

@@ -4,11 +4,10 @@ Not a stage of `dvc repro`: it takes one to two hours, and the pipeline starts, 
 checkpoint.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 FOLDER = Path("artifacts/pretrain")
 
@@ -57,5 +56,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser("python -m eisbach.pipeline.stages.pretrain", description=__doc__).parse_args()
-    run(main)
+    command.parser(__doc__).parse_args()
+    command.run(main)
