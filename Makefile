@@ -1,4 +1,4 @@
-# Requires make and python3 (3.10 or newer, with venv). The first target that runs installs everything else.
+# Requires make and python3 (3.11 or newer, with venv). The first target that runs installs everything else.
 PYTHON ?= python3
 VENV ?= .venv
 UV_VERSION := 0.13.9
@@ -11,11 +11,11 @@ export PATH := $(BIN):$(PATH)
 PROFILE ?=
 DATA ?=
 
-.PHONY: repro help test environment embedders pretrain card lint clean
+.PHONY: repro help test pythons environment embedders pretrain card lint clean
 
 repro: $(READY) ## run the whole pipeline; with PROFILE=NAME or DATA=NAME compose params.yaml first
 	$(if $(PROFILE)$(DATA),$(BIN)/python -m eisbach.compose $(PROFILE:%=profile=%) $(DATA:%=data=%))
-	$(BIN)/python -m eisbach.pipeline.params
+	$(BIN)/python -m eisbach.pipeline.preflight
 	$(BIN)/dvc repro
 	@echo "report: $(abspath report/index.html)"
 
@@ -24,6 +24,9 @@ help: ## list the targets
 
 test: $(READY) ## run the fast tests, one file per core; ARGS go to pytest
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+pythons: ## install everything under the oldest and the newest Python at hand, and test there (20 minutes)
+	.ci/pythons
 
 lint: $(READY) ## check style, format and import contracts
 	$(BIN)/ruff check .
@@ -34,6 +37,8 @@ environment: $(READY) ## install everything into VENV
 
 # --no-deps: the pinned versions are tested together, but conflict with the metadata of stable-audio-tools.
 $(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is not Python 3.11 or newer ($$($(PYTHON) --version 2>&1)); run make with PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --no-deps -r requirements.txt

@@ -79,6 +79,11 @@ def schedule(steps: int, length: int) -> Tensor:
 
     Raises ValueError when `steps` is less than 1.
     """
+    return shift(even(steps), length).to(torch.get_default_dtype())
+
+
+def even(steps: int) -> Tensor:
+    """Times `[steps + 1]` from 1 down to 0 at equal distances, fp64. Raises ValueError when `steps` is less than 1."""
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
-    return shift(torch.linspace(1, 0, steps + 1, dtype=torch.float64), length).to(torch.get_default_dtype())
+    return torch.linspace(1, 0, steps + 1, dtype=torch.float64)

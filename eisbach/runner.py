@@ -67,7 +67,7 @@ def main() -> None:
     from eisbach.pipeline.params import load
 
     if not paths.REGISTRATION.is_file():
-        raise UserError(f"{paths.REGISTRATION} is missing; run `dvc repro register` first, it seals the registry")
+        raise paths.missing(paths.REGISTRATION)  # it seals the registry
     seeds = load().seeds
     if given.runner == "ray":
         spread(seeds, given.cores, given.gpus, given.address)

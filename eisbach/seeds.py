@@ -1,9 +1,12 @@
 """Random generators derived from a seed and a purpose, so that adding a draw does not change any other draw."""
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    import numpy as np  # not needed by the core, which installs with torch alone
 
 
 def derive(seed: int, *purpose: object) -> int:
@@ -17,6 +20,8 @@ def torch_generator(seed: int, *purpose: object, device: str = "cpu") -> torch.G
     return torch.Generator(device=device).manual_seed(derive(seed, *purpose))
 
 
-def numpy_generator(seed: int, *purpose: object) -> np.random.Generator:
+def numpy_generator(seed: int, *purpose: object) -> "np.random.Generator":
     """A numpy generator, seeded by `derive`."""
+    import numpy as np
+
     return np.random.default_rng(derive(seed, *purpose))

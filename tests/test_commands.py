@@ -36,16 +36,16 @@ def answers(tmp_path_factory):
     """A finished process by (module, option), each in an empty folder of its own, and what it left there."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
-    def answer(case: tuple[str, str]) -> tuple[subprocess.CompletedProcess, list[Path]]:
-        folder = tmp_path_factory.mktemp("command")
+    def answer(case: tuple[str, str], folder: Path) -> tuple[subprocess.CompletedProcess, list[Path]]:
         command = ["sh", "-c", f'ulimit -t {CPU_SECONDS}; exec "$@"', "sh", sys.executable, "-m", *case]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
         return done, list(folder.iterdir())
 
     before = files()
     cases = [(module, option) for module in MODULES for option in ("--help", "--no-such-option")]
+    folders = [tmp_path_factory.mktemp("command") for _ in cases]  # here: not safe in several threads
     with ThreadPoolExecutor(4) as pool:
-        found = dict(zip(cases, pool.map(answer, cases), strict=True))
+        found = dict(zip(cases, pool.map(answer, cases, folders), strict=True))
     changed = {path for path, state in files().items() if before.get(path) != state}
     return found, changed | (before.keys() - files().keys())
 

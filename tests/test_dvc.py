@@ -15,9 +15,27 @@ OURS = ("eisbach", "predictions", "toy_models")
 NO_RESULTS = {
     "eisbach/errors.py",
     "eisbach/pipeline/files.py",
+    "eisbach/training/exports.py",
     "eisbach/training/loggers.py",
     "eisbach/training/previews.py",
-    *(f"eisbach/pipeline/{name}.py" for name in ("command", "durations", "params", "paths", "progress", "tables")),
+    *(
+        f"eisbach/pipeline/{name}.py"
+        for name in (
+            "arm_check",
+            "command",
+            "durations",
+            "faults",
+            "params",
+            "paths",
+            "preflight",
+            "progress",
+            "ranges",
+            "schedules",
+            "section",
+            "tables",
+            "yaml_file",
+        )
+    ),
 }
 UNUSED = {  # imported by a stage that does not use them
     # `loading` can load a released model, which samples; no number of these comes from sampling.

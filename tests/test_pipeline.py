@@ -67,9 +67,16 @@ def outputs(folder: Path) -> dict[str, object]:
     return lock | {file.name: file.read_text() for file in (folder / "results").glob("*.json")}
 
 
+def ran(output: str) -> list[str]:
+    """The stages that a run's output says it ran, `sources` apart, which always runs."""
+    stages = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+    assert "sources" in stages
+    return sorted({*stages} - {"sources"})
+
+
 @pytest.mark.slow
 def test_a_finished_run_does_nothing_when_repeated(finished):
-    assert "up to date" in finish(finished)
+    assert ran(finish(finished)) == []
 
 
 @pytest.mark.slow
@@ -95,10 +102,8 @@ def test_a_run_killed_several_times_writes_the_same_bytes(finished, clone):
 def test_another_seed_trains_that_seed_only(finished):
     path = finished / "params.yaml"
     path.write_text(path.read_text().replace("\nseeds:\n", "\nseeds:\n- 7\n"))
-    output = finish(finished)
-    ran = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
     own = ["evaluate@7", "finetune@7", "generate@7"]
-    assert sorted(ran) == ["between_seeds", *own, "register", "report", "verify"]
+    assert ran(finish(finished)) == ["between_seeds", *own, "register", "report", "verify"]
 
 
 @pytest.mark.slow
@@ -123,6 +128,6 @@ def test_the_pipeline_runs_to_its_end_on_a_folder_of_other_music(clone):
     assert summary["sources_by_status"] == {"ok": 6, "unreadable": 1}
     census = pd.read_parquet(folder / "artifacts" / "census" / "census.parquet")
     assert set(census["contrast_source"]) == {"measured"}
-    assert "up to date" in finish(folder)
+    assert ran(finish(folder)) == []
     (folder / "music" / "broken.wav").unlink()
-    assert "Running stage 'prepare'" in finish(folder)
+    assert "prepare" in ran(finish(folder))

@@ -21,15 +21,15 @@ def main() -> None:
 
     import pandas as pd
 
-    from eisbach.pipeline import paths, tables
+    from eisbach.pipeline import arm_check, paths, tables
     from eisbach.pipeline.outcomes import joined
     from eisbach.pipeline.params import load
     from eisbach.pipeline.progress import track
     from toy_models import outcomes, units
-    from toy_models.regimes import ANALYTIC, check
+    from toy_models.regimes import ANALYTIC
 
     settings = load().toys
-    check(settings)
+    arm_check.toys(settings)
     blocks = [settings.seeds[i : i + settings.block] for i in range(0, len(settings.seeds), settings.block)]
     work = [(name, block) for name in settings.regimes for block in ([settings.seeds] if name == ANALYTIC else blocks)]
     folders = [STATE / units.digest(*unit, settings) for unit in work]

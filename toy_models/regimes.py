@@ -7,9 +7,6 @@ the Bayes loss (docs/toys.md). The short run is the beginning of the converged o
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eisbach.errors import UserError
-from eisbach.pipeline.params import Toys
-from eisbach.weighting import followers, names
 from toy_models import densities, trajectories
 from toy_models.dit import Dit
 from toy_models.ensemble import Recipe
@@ -63,36 +60,3 @@ REGIMES = {
     **{f"trajectories/c{channels}": curves(channels) for channels in (2, 32)},
     "trajectories/dit": transformer(),
 }
-
-
-def check(settings: Toys) -> None:
-    """Raises UserError where a name is unknown, a follower has no barrier arm to follow, or a number is too small."""
-    for key, given, known in (
-        ("regimes", settings.regimes, [ANALYTIC, *REGIMES]),
-        ("arms", settings.arms, names()),
-        ("swept", settings.swept, names()),
-        ("sgd_arms", settings.sgd_arms, [arm for arm in settings.arms if arm != "edm2"]),  # it learns by AdamW
-    ):
-        if unknown := sorted(set(given) - set(known)):
-            raise UserError(
-                f"toys.{key} in params.yaml has unknown {', '.join(unknown)}; choose from {', '.join(known)}"
-            )
-    for key in ("arms", "sgd_arms"):
-        replaying = set(followers()) & set(getattr(settings, key))
-        if replaying and "barrier" not in getattr(settings, key):
-            arms = ", ".join(sorted(replaying))
-            raise UserError(f"toys.{key} has {arms} but no barrier to follow; add it in params.yaml")
-    replaying = set(followers()) & set(settings.arms)
-    if replaying & set(settings.swept) and "barrier" not in settings.swept:
-        raise UserError("toys.swept has followers of the barrier but not barrier; add it in params.yaml")
-    if replaying and "barrier" in settings.swept and settings.lam not in settings.lams:
-        raise UserError(f"toys.lam {settings.lam} is not among toys.lams in params.yaml; add it: {settings.lams}")
-    for key in ("seeds", "regimes", "arms"):
-        given = getattr(settings, key)
-        if not given or len(set(given)) < len(given):
-            raise UserError(f"toys.{key} in params.yaml is {given}; give at least one entry and no duplicates")
-    for key, least in (("block", 1), ("samples", 2), ("heldout", 2)):
-        if getattr(settings, key) < least:
-            raise UserError(f"toys.{key} is {getattr(settings, key)} in params.yaml; give at least {least}")
-    if not settings.length > 0:
-        raise UserError(f"toys.length is {settings.length} in params.yaml; give a share of the training steps above 0")

@@ -34,7 +34,7 @@ def main() -> None:
     scale = clip_features.fit(
         [clip_features.extract(codec, clip, {}) for clip in training.latents], params.evaluate.similarity
     )
-    embedders = clip_features.load_embedders(["musicnn", "yamnet"])
+    embedders = clip_features.load_embedders(["musicnn"])
     spent = dict.fromkeys(("encode", "extract", "structure", "sets"), 0.0)
     features = []
 

@@ -5,7 +5,8 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor, nn
 
-from eisbach.adapters import peft_format
+from eisbach.adapters import kinds
+from eisbach.adapters.kinds import LORA_A, LORA_B, MAGNITUDE
 from eisbach.adapters.low_rank import dora, lora, square_norms
 
 
@@ -39,7 +40,9 @@ class PairedLayer(nn.Module):
     `scale` is c = alpha / rank of V = W + c B A. With `magnitudes` the adapters are DoRA, otherwise LoRA. Trainable
     tensors are at least fp32; lora_A `[r, in]` and lora_B `[out, r]` start at zero, lora_magnitude_vector `[out]` at
     the norms of the rows of W. `base_layer` is the first child, because the DiT reads its dtype from its first
-    parameter. Raises ValueError for a convolution with a wider kernel or several groups.
+    parameter. Over a base in fewer bits, `rounding` tells what is rounded to its dtype: "weight" builds and rounds the
+    adapted weight, as Stability's layer does; "output" rounds the layer's output only. Raises ValueError for a
+    convolution with a wider kernel or several groups.
     """
 
     def __init__(self, base_layer: nn.Linear | nn.Conv1d, count: int, rank: int, scale: float, *, magnitudes: bool):
@@ -50,6 +53,7 @@ class PairedLayer(nn.Module):
         self.scale = scale
         self.active = ActiveArms()
         self.detach_norm = False
+        self.rounding = "output"
         out, width = self.weight.shape
         factory = {"dtype": torch.promote_types(self.weight.dtype, torch.float32), "device": self.weight.device}
         self.lora_A = nn.ParameterList(torch.zeros(rank, width, **factory) for _ in range(count))
@@ -70,10 +74,20 @@ class PairedLayer(nn.Module):
 
     def tensors(self, arm: int) -> dict[str, nn.Parameter]:
         """The trainable tensors of an arm by PEFT's names, in this class's shapes."""
-        found = {peft_format.LORA_A: self.lora_A[arm], peft_format.LORA_B: self.lora_B[arm]}
+        found = {LORA_A: self.lora_A[arm], LORA_B: self.lora_B[arm]}
         if self.lora_magnitude_vector is not None:
-            found[peft_format.MAGNITUDE] = self.lora_magnitude_vector[arm]
+            found[MAGNITUDE] = self.lora_magnitude_vector[arm]
         return found
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the base is stored in fewer bits than the adapters."""
+        return self.weight.dtype != self.lora_A[0].dtype
+
+    def adapted_weight(self, arm: int) -> Tensor:
+        """W + c B A `[out, in]` in the adapter's dtype; for DoRA each row is scaled to its magnitude."""
+        kind = "lora" if self.lora_magnitude_vector is None else "dora"
+        return kinds.adapted_weight(kind, self.weight, self.tensors(arm), self.scale, detach_norm=self.detach_norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[K B, ..., in]` -> `[K B, ..., out]` for K active arms; a convolution has its channels on axis 1."""
@@ -85,6 +99,13 @@ class PairedLayer(nn.Module):
         """`[K B, ..., in]` -> `[K B, ..., out]`, features on the last axis."""
         active = self.active.arms
         rows = x.reshape(len(active), -1, x.shape[-1])
+        if self.rounding == "weight" and self.is_mixed:
+            weights = [self.adapted_weight(arm).to(self.weight.dtype) for arm in active]
+            own = [
+                nn.functional.linear(row, weight, self.base_layer.bias)
+                for row, weight in zip(rows, weights, strict=True)
+            ]
+            return torch.stack(own).reshape(*x.shape[:-1], len(self.weight))
         adapters = [tuple(self.tensors(arm).values()) for arm in active]
         given = (rows, self.weight, self.base_layer.bias, adapters, self.scale)
         y = lora(*given) if self.lora_magnitude_vector is None else dora(*given, self.square, detach=self.detach_norm)

@@ -4,31 +4,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
 
-from eisbach.adapters.layer import ActiveArms, PairedLayer
-from eisbach.adapters.low_rank import TINY
+from eisbach.adapters.layer import ActiveArms
 from eisbach.adapters.paired import PairedAdapters
 
 
 @contextmanager
-def merged(adapters: PairedAdapters, arm: str) -> Iterator[None]:
+def merged(adapters: PairedAdapters, arm: str, strength: float = 1.0) -> Iterator[None]:
     """Run the DiT with the adapter of `arm` alone, merged into its weights; afterwards restore every bit.
 
+    `strength` multiplies B A, as Stability's does: DoRA's magnitudes count in full unless it is 0, which is the base.
     The weights are restored from a copy, not by subtraction, so no arm inherits the rounding errors of another. A bf16
-    base keeps its wrapped layers instead: most of an adapter is smaller than half a unit in the last place of a bf16
-    weight, and merging would round it away.
+    base whose layers round their output keeps its wrapped layers instead: most of an adapter is smaller than half a
+    unit in the last place of a bf16 weight, and merging would round it away.
     """
-    if any(layer.weight.dtype != layer.lora_A[0].dtype for layer in adapters.layers.values()):
-        with _active_in_every_thread(adapters, arm):
+    if strength == 0:
+        with without_adapters(adapters):
             yield
         return
+    with _scaled(adapters, strength):
+        if adapters.rounding == "output" and any(layer.is_mixed for layer in adapters.layers.values()):
+            with _active_in_every_thread(adapters, arm):
+                yield
+        else:
+            with _in_the_weights(adapters, arm):
+                yield
+
+
+@contextmanager
+def _in_the_weights(adapters: PairedAdapters, arm: str) -> Iterator[None]:
+    """The adapter of `arm` in the base's own layers, rounded to their dtype."""
     kept = {name: layer.base_layer.weight.detach().clone() for name, layer in adapters.layers.items()}
     try:
         for layer in adapters.layers.values():
             with torch.no_grad():
                 weight = layer.base_layer.weight
-                weight.copy_(merged_weight(layer, adapters.arms[arm]).view_as(weight))
+                weight.copy_(layer.adapted_weight(adapters.arms[arm]).view_as(weight))
         with without_adapters(adapters):
             yield
     finally:
@@ -59,9 +70,14 @@ def _active_in_every_thread(adapters: PairedAdapters, arm: str) -> Iterator[None
             layer.active = adapters.active
 
 
-def merged_weight(layer: PairedLayer, arm: int) -> Tensor:
-    """V `[out, in]` of `low_rank`: W + c B A, for DoRA with each row scaled to its magnitude m."""
-    weight = layer.weight + layer.scale * layer.lora_B[arm] @ layer.lora_A[arm]
-    if layer.lora_magnitude_vector is None:
-        return weight
-    return weight * (layer.lora_magnitude_vector[arm] / (weight.norm(dim=1) + TINY)).unsqueeze(1)
+@contextmanager
+def _scaled(adapters: PairedAdapters, strength: float) -> Iterator[None]:
+    """Multiply the change c B A of every layer by `strength`."""
+    before = {name: layer.scale for name, layer in adapters.layers.items()}
+    for layer in adapters.layers.values():
+        layer.scale *= strength
+    try:
+        yield
+    finally:
+        for name, layer in adapters.layers.items():
+            layer.scale = before[name]

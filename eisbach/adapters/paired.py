@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from eisbach.adapters import peft_format
+from eisbach.adapters import peft_format, stored
 from eisbach.adapters.layer import ActiveArms, PairedLayer
 from eisbach.errors import UserError
 from eisbach.models.tensor_check import mismatches, shapes
@@ -22,6 +22,12 @@ def targets(dit: nn.Module) -> list[str]:
     return [name for name, module in dit.named_modules() if isinstance(module, nn.Linear | nn.Conv1d)]
 
 
+def conditioner_targets(conditioner: nn.Module) -> list[str]:
+    """Names of the layers that Stability's trainer adapts in a conditioner: those of the duration's embedding."""
+    prefix = f"{stored.CONDITIONER}seconds_total."
+    return [name for name in targets(conditioner) if name.startswith(prefix)]
+
+
 def compile_blocks(dit: nn.Module) -> None:
     """Compile each transformer block of `dit` with torch.compile at its first call."""
     for layer in dit.transformer.layers:
@@ -29,12 +35,14 @@ def compile_blocks(dit: nn.Module) -> None:
 
 
 class PairedAdapters:
-    """The adapters of all arms of one seed, in one DiT.
+    """The adapters of all arms of one seed, in one DiT and, with `train_conditioner`, in its conditioner.
 
-    `dit` is changed in place: its Linear and Conv1d layers are wrapped and its own weights frozen. Every arm starts
+    `dit` is changed in place: its Linear and Conv1d layers are wrapped and its own weights frozen. `conditioner` is the
+    model's; without `train_conditioner` it is only kept, for stored adapters that adapt it. Every arm starts
     from the same draw, derived from (seed, "adapter", layer); an untrained adapter does not change the output. `kind`
     is "lora" or "dora" (one magnitude per output row, Stability's "dora-rows"); `norm_gradient` is "attached" when the
-    gradient flows through DoRA's weight norm (Stability's trainer) and "detached" when it does not (PEFT).
+    gradient flows through DoRA's weight norm (Stability's trainer) and "detached" when it does not (PEFT); `rounding`
+    is that of `PairedLayer`.
     Raises UserError for any other `kind` or `norm_gradient`.
     """
 
@@ -47,6 +55,9 @@ class PairedAdapters:
         alpha: float,
         seed: int = 0,
         norm_gradient: str = "attached",
+        conditioner: nn.Module | None = None,
+        train_conditioner: bool = False,
+        rounding: str = "output",
     ):
         for key, value, known in (
             ("adapter", kind, ("lora", "dora")),
@@ -56,27 +67,34 @@ class PairedAdapters:
                 raise UserError(
                     f"finetune.{key} is {value!r} in params.yaml; it must be {' or '.join(map(repr, known))}"
                 )
+        self.conditioner, self.trains_conditioner = conditioner, train_conditioner
         self.dit, self.arms = dit, {arm: index for index, arm in enumerate(arms)}
-        self.kind, self.rank, self.alpha = kind, rank, alpha
+        self.kind, self.rank, self.alpha, self.rounding = kind, rank, alpha, rounding
         self.active = ActiveArms()
         self.layers: dict[str, PairedLayer] = {}
         dit.requires_grad_(False)
-        for name in targets(dit):
-            layer = PairedLayer(dit.get_submodule(name), len(self.arms), rank, alpha / rank, magnitudes=kind == "dora")
+        for name in targets(dit) + (conditioner_targets(conditioner) if train_conditioner else []):
+            base_layer = self.owner(name).get_submodule(name)
+            layer = PairedLayer(base_layer, len(self.arms), rank, alpha / rank, magnitudes=kind == "dora")
             layer.detach_norm, layer.active = norm_gradient == "detached", self.active
+            layer.rounding = rounding
             self.layers[name] = layer
         self.insert()
         self.reset(seed)
 
+    def owner(self, name: str) -> nn.Module:
+        """The module that holds the layer `name`: the conditioner or the DiT."""
+        return self.conditioner if name.startswith(stored.CONDITIONER) else self.dit
+
     def insert(self) -> None:
-        """Put the wrapped layers into the DiT."""
+        """Put the wrapped layers into the model."""
         for name, layer in self.layers.items():
-            self.dit.set_submodule(name, layer)
+            self.owner(name).set_submodule(name, layer)
 
     def remove(self) -> None:
-        """Put the base's own layers back into the DiT; `insert` undoes it."""
+        """Put the base's own layers back into the model; `insert` undoes it."""
         for name, layer in self.layers.items():
-            self.dit.set_submodule(name, layer.base_layer)
+            self.owner(name).set_submodule(name, layer.base_layer)
 
     def reset(self, seed: int) -> None:
         """Set every arm to the draw of `seed`: A uniform within 1 / sqrt(in), B zero, magnitudes the rows' norms."""
@@ -128,7 +146,29 @@ class PairedAdapters:
 
     def save(self, arm: str, folder: str | Path) -> None:
         """Write `arm` to `folder` in PEFT's layout, in the adapter's dtype (fp32)."""
-        peft_format.write(folder, peft_format.Adapter(self.kind, self.rank, self.alpha, self.state(arm)))
+        peft_format.write(folder, self.adapter(arm))
+
+    def adapter(self, arm: str) -> stored.Adapter:
+        """`arm` as the formats take it."""
+        return stored.Adapter(self.kind, self.rank, self.alpha, self.state(arm))
+
+    def start_from(self, adapter: stored.Adapter, source: str | Path) -> None:
+        """Set every arm to `adapter`; layers that it leaves out keep their initial values.
+
+        Raises UserError naming `source` when its kind, rank or alpha is another one, or a layer is not of this model.
+        """
+        for key, theirs, own in (
+            ("adapter", adapter.kind, self.kind),
+            ("rank", adapter.rank, self.rank),
+            ("alpha", adapter.alpha, self.alpha),
+        ):
+            if theirs != own:
+                raise UserError(
+                    f"{source} has {key} {theirs}, but finetune.{key} is {own}; set it to that of the adapter, or "
+                    "start from another"
+                )
+        for arm in self.arms:
+            self.load_state(arm, self.state(arm) | adapter.tensors, source)
 
     def load(self, arm: str, folder: str | Path) -> None:
         """Read a folder that `save` or PEFT wrote into `arm`. Raises UserError when a file is missing or does not fit.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from eisbach.errors import UserError
+from eisbach.pipeline import paths
 from eisbach.pipeline.files import replacing
 
 SAMPLE_RATE = 44100  # Hz, of every corpus
@@ -46,9 +47,9 @@ def read(path: str | Path) -> Iterator[tuple[str, np.ndarray | LatentClip]]:
                 else:
                     yield name.stem, _decode(content, f"{member.name} in {path}")
     except FileNotFoundError:
-        raise UserError(f"the clips {path} are missing; run `dvc repro prepare`") from None
-    except tarfile.TarError as error:
-        raise UserError(f"the clips {path} are damaged ({error}); run `dvc repro -f prepare`") from error
+        raise paths.missing(path) from None
+    except (tarfile.TarError, EOFError) as error:
+        raise paths.damaged(path, error) from error
 
 
 def _decode(content: bytes, name: str) -> np.ndarray:

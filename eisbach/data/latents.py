@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eisbach.errors import UserError
+from eisbach.pipeline import paths
 from eisbach.pipeline.files import replacing
 from eisbach.seeds import torch_generator
 
@@ -81,9 +82,9 @@ def load(path: str | Path) -> Latents:
         mask, token_mask = tensors["mask"].bool(), tensors["token_mask"].bool()
         return Latents(clips, tensors["latents"], mask, tensors["states"], token_mask, tensors["pooled"])
     except FileNotFoundError:
-        raise UserError(f"{path} is missing; run `dvc repro encode` first") from None
-    except (SafetensorError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro encode`") from error
+        raise paths.missing(path) from None
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise paths.damaged(path, error) from error
 
 
 def batch_index(count: int, batch: int, seed: int, step: int, lengths: Tensor | None = None) -> Tensor:

@@ -12,6 +12,7 @@ import pyarrow.parquet as parquet
 
 from eisbach.data.contrast import CLASSES
 from eisbach.errors import UserError
+from eisbach.pipeline import paths
 from eisbach.pipeline.files import replacing
 
 SOURCES = ("scores", "musiccaps", "folder")
@@ -60,11 +61,9 @@ def read(path: str | Path) -> list[dict]:
     try:
         table = parquet.read_table(path)
     except FileNotFoundError:
-        raise UserError(f"the manifest {path} is missing; run `dvc repro prepare`") from None
+        raise paths.missing(path) from None
     except (pa.ArrowException, OSError) as error:
-        raise UserError(
-            f"the manifest {path} is damaged ({' '.join(str(error).split())}); run `dvc repro -f prepare`"
-        ) from error
+        raise paths.damaged(path, error) from error
     if fault := _fault(table):
         raise UserError(f"the manifest {path}: {fault}; run `dvc repro -f prepare`")
     return table.to_pylist()

@@ -40,6 +40,16 @@ def encode(
     return Latents(pd.DataFrame(manifest), torch.stack(latents), mask, states, token_mask, sentences)
 
 
+def longer_captions(encoder: nn.Module, captions: list[str]) -> dict[str, int]:
+    """How many captions the text encoder cuts, the longest caption and the encoder's limit, in tokens."""
+    lengths = encoder.lengths(captions)
+    return {
+        "captions_cut": sum(length > encoder.max_length for length in lengths),
+        "longest_caption_tokens": max(lengths),
+        "caption_tokens_limit": encoder.max_length,
+    }
+
+
 def _text(encoder: nn.Module, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Token states [n, tokens, D] fp16, their mask [n, tokens] and sentence embeddings [n, D] of n captions."""
     states, mask = encoder.states(captions)

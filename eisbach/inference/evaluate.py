@@ -93,6 +93,12 @@ def heldout_metrics(
     return table, weights.of_known_classes(values, table)
 
 
+def first_not_finite(samples: Tensor) -> tuple[int, int] | None:
+    """(prompt, noise) of the first of the latents `samples` [P, N, C, T] that has a value that is not finite."""
+    broken = (~samples.isfinite()).flatten(2).any(2).nonzero()
+    return tuple(broken[0].tolist()) if len(broken) else None
+
+
 def sample_features(
     codec: nn.Module, samples: Tensor, prompts: Latents, embedders: Embedders, scale: structure.Scale
 ) -> Samples:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from eisbach.barrier import barrier_weight, belief, factor_of_weight, position_energy
+from eisbach.barrier import belief, factor_of_weight, position_energy
+from eisbach.data.flatten import flatten, typical_radius
 from eisbach.data.latents import Latents
 from eisbach.metrics.loss_by_t import grid
 from eisbach.metrics.weights import effective_sample_share
@@ -16,8 +18,6 @@ from eisbach.objective import per_sample_loss
 from eisbach.pipeline.threads import thread_map
 
 CLIP_COLUMNS = ("clip_id", "contrast", "contrast_class", "contrast_source")
-SHARES = (1 / 4, 1 / 2, 1.0)  # of the channels or positions, as kept by `vary`
-SCALES = (0.25, 0.5, 1.0, 2.0)  # factors of the output in `vary`
 
 
 def outputs(
@@ -61,22 +61,21 @@ def measure_grid(model: nn.Module, data: Latents, times: list[float], lam: float
     return pd.concat([table for tables in thread_map(at, times) for table in tables], ignore_index=True)
 
 
-def vary(t: float, clips: Latents, output: Tensor) -> pd.DataFrame:
-    """One row per clip and variation of its output [B, C, T]: `varied`, `value` and the resulting `w`.
+def measure_flattened(
+    model: nn.Module, data: Latents, times: list[float], powers: list[float], lam: float, seed: int
+) -> pd.DataFrame:
+    """`measure_grid` of `data` flattened by each of `powers` about its typical radius, with the column `power`.
 
-    `channels` and `positions` keep the first `value` of them, `scale` multiplies the output by `value`. The weight has
-    no temperature, so each variation changes it although the music is the same.
+    The model was trained on power 1: at low t its output is still minus the data, at higher t nothing follows for a
+    model of flattened data.
     """
-    channels, positions = output.shape[1:]
-    variations = [("channels", share * channels, output[:, : round(share * channels)]) for share in SHARES]
-    variations += [("positions", share * positions, output[..., : round(share * positions)]) for share in SHARES]
-    variations += [("scale", scale, scale * output) for scale in SCALES]
-    facts = {name: clips.clips[name].to_numpy() for name in CLIP_COLUMNS}
-    weights = [barrier_weight(changed, clips.mask[:, : changed.shape[-1]]).numpy() for _, _, changed in variations]
+    radius = typical_radius(data.latents, data.mask)
     return pd.concat(
         [
-            pd.DataFrame({**facts, "t": t, "varied": varied, "value": float(value), "w": w})
-            for (varied, value, _), w in zip(variations, weights, strict=True)
+            measure_grid(model, replace(data, latents=flatten(data.latents, power, radius)), times, lam, seed).assign(
+                power=power
+            )
+            for power in powers
         ],
         ignore_index=True,
     )

@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from scipy import stats
 from scipy.spatial.distance import cdist
@@ -20,6 +20,7 @@ from eisbach.errors import UserError
 from eisbach.metrics import consistency
 from eisbach.metrics.diversity import mean_distance
 from eisbach.metrics.sets import suffixed
+from eisbach.pipeline import paths
 from eisbach.pipeline.files import replacing
 
 FILE = "features.safetensors"  # in the folder of an evaluated seed, with its tables
@@ -101,10 +102,13 @@ def save(path: str | Path, arms: Mapping[str, SampleFeatures]) -> None:
 def load(path: str | Path, arm: str) -> SampleFeatures:
     """Read one arm from a file that `save` wrote. Raises UserError when the file or the arm is missing."""
     if not Path(path).is_file():
-        raise UserError(f"{path} is missing; run `dvc repro evaluate`")
-    with safe_open(path, "np") as file:
-        names = [name for name in list(file.keys()) if name.startswith(f"{arm}/")]
-        tensors = {name.removeprefix(f"{arm}/"): file.get_tensor(name).astype(np.float64) for name in names}
+        raise paths.missing(path)
+    try:
+        with safe_open(path, "np") as file:
+            names = [name for name in list(file.keys()) if name.startswith(f"{arm}/")]
+            tensors = {name.removeprefix(f"{arm}/"): file.get_tensor(name).astype(np.float64) for name in names}
+    except SafetensorError as error:
+        raise paths.damaged(path, error) from error
     if not tensors:
         raise UserError(f"{path} lacks the arm '{arm}'; run `dvc repro evaluate`")
     vectors = {name.removeprefix("vectors/"): x for name, x in tensors.items() if name.startswith("vectors/")}

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from eisbach.errors import UserError
 from eisbach.metrics import sound, structure
-from eisbach.metrics.embedders import clap, musicnn, packages, preview, yamnet
+from eisbach.metrics.embedders import clap, musicnn, packages, preview
 from eisbach.metrics.trajectory import Basis
+from eisbach.pipeline import paths
 from eisbach.pipeline.files import replacing
 
 Embedders = Mapping[str, Callable[[np.ndarray], np.ndarray]]  # mono audio [samples] at 16 kHz -> [D]
-MAKERS = {"musicnn": musicnn.embedder, "yamnet": yamnet.embedder}
+MAKERS = {"musicnn": musicnn.embedder}
 RATE = 16000  # Hz, of the audio that embedders get
 SCALE = "scale/"  # prefix of the scale's tensors in the file that `save` writes
 
@@ -31,7 +32,7 @@ class ClipFeatures:
 
 
 def load_embedders(names: Iterable[str], model: clap.Clap | None = None) -> Embedders:
-    """The embedders called `names` ("musicnn", "yamnet"), and CLAP where a loaded `model` is given.
+    """The embedders called `names` ("musicnn"), and CLAP where a loaded `model` is given.
 
     Downloads missing weights. Raises UserError when a download fails.
     """
@@ -90,14 +91,17 @@ def load(path: str | Path, wanted: Iterable[str]) -> tuple[dict[str, np.ndarray]
 
     Raises UserError when the file, the scale or one of the embedders is missing.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
     from safetensors.numpy import load_file
 
     if not Path(path).is_file():
-        raise UserError(f"{path} is missing; run `dvc repro reference`")
-    tensors = load_file(path)
-    with safe_open(path, "np") as file:
-        feature = (file.metadata() or {}).get("feature")
+        raise paths.missing(path)
+    try:
+        tensors = load_file(path)
+        with safe_open(path, "np") as file:
+            feature = (file.metadata() or {}).get("feature")
+    except SafetensorError as error:
+        raise paths.damaged(path, error) from error
     if lacking := [name for name in (*wanted, f"{SCALE}distances") if name not in tensors]:
         raise UserError(f"{path} lacks '{lacking[0]}'; run `dvc repro reference`")
     basis = Basis(tensors[f"{SCALE}mean"], tensors[f"{SCALE}directions"])

@@ -14,11 +14,11 @@ def level_db(power: np.ndarray, floor_db: float = FLOOR_DB) -> np.ndarray:
 def short_term_db(power: np.ndarray, rate: float, floor_db: float = FLOOR_DB) -> np.ndarray:
     """Level in dB of windows of 0.4 s, every 0.1 s, of instantaneous power [n] at `rate` values per second.
 
-    A signal of less than 0.4 s is one window. Sums have the dtype of `power`.
+    A signal of less than 0.4 s is one window. Sums are float64: a running sum in float32 loses what is 60 dB softer.
     """
     window, hop = max(1, round(WINDOW_SECONDS * rate)), max(1, round(HOP_SECONDS * rate))
     window = min(window, len(power))
-    total = np.concatenate([[0.0], np.cumsum(power)])
+    total = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
     starts = np.arange(0, len(power) - window + 1, hop)
     return level_db((total[starts + window] - total[starts]) / window, floor_db)
 

@@ -74,7 +74,7 @@ OF_EMBEDDINGS = {
     "kad": Claim(-1, FAITHFUL),
 }
 SETS = {
-    **{f"{metric}{suffix}": claim for suffix in ("", "/yamnet", "/codec") for metric, claim in OF_EMBEDDINGS.items()},
+    **{f"{metric}{suffix}": claim for suffix in ("", "/codec") for metric, claim in OF_EMBEDDINGS.items()},
     "structure_consistency": Claim(1, ALIKE),
     "structure_consistency/excess": Claim(1, ALIKE),
     "detail_diversity": Claim(1, ("distinct_duplicated",)),

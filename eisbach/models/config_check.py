@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from eisbach.errors import UserError
+from eisbach.models import built
 
 FOLDER = Path(__file__).parent / "released_configs"
 NAMES = ("medium", "stability_small")
@@ -55,7 +56,9 @@ def check(config: dict, accept: Iterable[str], where: str | Path) -> str:
     """The name of the known configuration that differs from `config` in the fewest settings.
 
     `accept` lists dotted paths of settings that may differ, such as "model.diffusion.config.depth"; a path covers all
-    settings below it. Raises UserError naming `where` and every other setting that is unknown, missing or changed.
+    settings below it. An alias and a default left out are the same setting where Stability's factory builds the same
+    model of them (`built.is_spelling`). Raises UserError naming `where` and every other setting that is unknown,
+    missing or changed.
     """
     found = {name: differences(config, known(name)) for name in NAMES}
     nearest = min(found, key=lambda name: len(found[name]))
@@ -64,6 +67,7 @@ def check(config: dict, accept: Iterable[str], where: str | Path) -> str:
         phrase
         for path, phrase in sorted(found[nearest].items())
         if not any(path == prefix or path.startswith(f"{prefix}.") for prefix in accepted)
+        and not built.is_spelling(config, known(nearest), path)
     ]
     if left:
         raise UserError(

@@ -30,14 +30,17 @@ class T5Gemma(CachedConditioner):
 
     @torch.no_grad()
     def states(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        if self.encoder is None:
-            self.__dict__["encoder"] = load(find(self.settings, self.checkpoint), self.device)
-        tokenizer, model = self.encoder
+        tokenizer, model = self._load()
         tokens = tokenizer(
             captions, truncation=True, max_length=self.max_length, padding="max_length", return_tensors="pt"
         )
         ids, mask = tokens["input_ids"].to(self.device), tokens["attention_mask"].to(self.device).bool()
         return model(input_ids=ids, attention_mask=mask).last_hidden_state.float().cpu(), mask.cpu()
+
+    def _load(self):
+        if self.encoder is None:
+            self.__dict__["encoder"] = load(find(self.settings, self.checkpoint), self.device)
+        return self.encoder
 
 
 def find(settings: dict, checkpoint: Source) -> Path:

@@ -20,6 +20,15 @@ class CachedConditioner(Conditioner):
         """Token states before padding `[B, max_length, D]`, and the bool mask of real tokens `[B, max_length]`."""
         raise NotImplementedError
 
+    def lengths(self, captions: list[str]) -> list[int]:
+        """Tokens of each caption; `states` leaves out those beyond `max_length`."""
+        tokenizer, _ = self._load()
+        return [len(ids) for ids in tokenizer(captions, verbose=False)["input_ids"]]
+
+    def _load(self):
+        """The tokenizer and the encoder, loaded at the first call."""
+        raise NotImplementedError
+
     def forward(self, captions: list[str], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
         states, mask = self.states(captions)
         return self.pad(states.to(device), mask.to(device)), mask.to(device)

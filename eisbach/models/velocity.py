@@ -1,11 +1,13 @@
 """The velocity that a model predicts for clips of an archive: the interface of models to the rest of the project."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from eisbach.data.latents import Latents
 from eisbach.models.conditioning import dit_inputs
-from eisbach.sample import Velocity
+from eisbach.sample import Velocity, guide
 
 
 def conditions(model: nn.Module, clips: Latents, length: int, **masks: Tensor | None) -> dict[str, Tensor]:
@@ -27,22 +29,29 @@ def unconditional(model: nn.Module, noisy: Tensor, t: Tensor, clips: Latents) ->
     return predict(model, noisy, t, clips, dropped=torch.ones(len(noisy), dtype=torch.bool))
 
 
-def guided(model: nn.Module, clips: Latents, scale: float) -> Velocity:
-    """The velocity with classifier-free guidance, v_u + scale (v_c - v_u), as a function of (x_t, t) to integrate.
+def guided(
+    model: nn.Module, clips: Latents, scale: float, apg: float = 0.0, negative: Latents | None = None
+) -> Velocity:
+    """The guided velocity (`eisbach.sample.guide`) as a function of (x_t, t) to integrate.
 
-    The conditions are embedded once for all steps, and both velocities come from one pass over 2 B rows. At scale 1
-    only the conditional model runs, on B rows.
+    Guidance leads away from the unconditional velocity, or from that under the prompts of `negative`, as many rows as
+    `clips`. The conditions are embedded once for all steps, and both velocities come from one pass over 2 B rows. At
+    scale 1 only the conditional model runs, on B rows.
     """
     count, length = len(clips), clips.latents.shape[-1]
     if scale == 1:
         conditional = conditions(model, clips, length, valid=clips.mask)
         return lambda x, t: model.model(x, t, **conditional, use_checkpointing=False)
     twice = clips.rows(torch.arange(2 * count) % count)
-    both = conditions(model, twice, length, dropped=torch.arange(2 * count) >= count, valid=twice.mask)
+    dropped = torch.arange(2 * count) >= count
+    if negative is not None:
+        states, tokens = torch.cat([clips.states, negative.states]), torch.cat([clips.token_mask, negative.token_mask])
+        twice, dropped = replace(twice, states=states, token_mask=tokens), None
+    both = conditions(model, twice, length, dropped=dropped, valid=twice.mask)
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
         output = model.model(torch.cat([x, x]), torch.cat([t, t]), **both, use_checkpointing=False)
         with_prompt, without = output.chunk(2)
-        return without + scale * (with_prompt - without)
+        return guide(with_prompt, without, x, t, scale, apg, clips.mask)
 
     return velocity

@@ -12,6 +12,11 @@ from eisbach.errors import UserError
 from eisbach.pipeline.files import replacing
 
 
+def due(every: int, step: int, steps: int) -> bool:
+    """Whether to act after `step` (from 0) of `steps`: at every `every`-th step and after the last; never where 0."""
+    return every > 0 and ((step + 1) % every == 0 or step + 1 == steps)
+
+
 def save(path: str | Path, tensors: dict[str, Tensor], facts: dict) -> None:
     """Write `tensors`, bit for bit, and `facts`, which must be JSON values. Raises UserError when the disk is full."""
     flat = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}

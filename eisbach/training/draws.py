@@ -34,10 +34,30 @@ class Draw:
         """[B, T] bool, true at the positions to generate, over which loss and belief are computed."""
         return self.valid & ~self.kept
 
+    def split(self, count: int) -> list["Draw"]:
+        """`count` draws of equal size, in order. B must be a multiple of `count`."""
+        if count == 1:
+            return [self]
+        rows = torch.arange(len(self.t)).chunk(count)
+        return [
+            Draw(
+                self.clips.rows(some),
+                self.noise[some],
+                self.t[some],
+                self.dropped[some],
+                self.valid[some],
+                self.kept[some],
+            )
+            for some in rows
+        ]
+
 
 def draw(data: Latents, settings: Finetune, seed: int, step: int) -> Draw:
-    """The batch of `step` and its draws: t is truncated logit-normal, shifted by the length of each clip."""
-    clips = data.batch(settings.batch, seed, step)
+    """The clips of `step` and its draws: t is truncated logit-normal, shifted by the length of each clip.
+
+    B is `batch` times `accumulate`: a step of several passes has the draws of one large batch.
+    """
+    clips = data.batch(settings.batch * settings.accumulate, seed, step)
     generator = torch_generator(seed, "finetune", step)
     t = flow.shift(flow.truncated_logit_normal_t(len(clips), generator), clips.mask.sum(1))
     noise = torch.randn(clips.latents.shape, generator=generator)

@@ -4,6 +4,7 @@
 the same arguments ends with the same bits.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -12,16 +13,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from eisbach import flow
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.data.latents import Latents
 from eisbach.errors import UserError
-from eisbach.models.velocity import conditions
 from eisbach.objective import objective, per_sample_loss
+from eisbach.pipeline.arm_check import followed
 from eisbach.pipeline.params import Finetune
 from eisbach.pipeline.threads import thread_map
-from eisbach.training import resume, validation
+from eisbach.training import checkpoint, resume, validation
 from eisbach.training.draws import Draw, draw
+from eisbach.training.forward import velocities
+from eisbach.training.schedule import learning_rate
 from eisbach.weighting import Weighting, traits_of
 
 INERT = 1e-6  # times the base's norm: an adapter with a smaller norm has not learned
@@ -37,6 +39,7 @@ def finetune(
     path: Path | None = None,
     heldout: Latents | None = None,
     preview: Callable[[int], None] | None = None,
+    export: Callable[[int], None] | None = None,
 ) -> Iterator[dict]:
     """Train the adapter of every arm in `weightings` in place; yield one record per (step, arm).
 
@@ -45,7 +48,11 @@ def finetune(
 
     Every `settings.validate_every` steps, and after the last, a record also has `validation`: the losses [10, N] of
     `eisbach.training.validation` on clips of `heldout`, which must then be given. Every `settings.preview_every` steps,
-    and after the last, `preview` is called with the number of steps done.
+    and after the last, `preview` is called with the number of steps done; `export` likewise, every
+    `settings.export_every` steps.
+
+    A step has `settings.accumulate` passes, whose gradients are added: for weightings with the trait `per_sample` the
+    step is that of one batch of `batch` times `accumulate` clips, up to rounding. A weighting counts passes, not steps.
 
     With `path`, the state is saved there every `settings.save_every` steps and at the end. A run that finds a state
     yields the records of the finished steps unchanged and continues. The caller removes the file.
@@ -55,7 +62,8 @@ def finetune(
     leaders = followed(weightings, settings)
     optimizers = {arm: _optimizer(adapters, arm, weightings[arm], settings) for arm in weightings}
     watched = validation.clips(heldout, settings) if settings.validate_every else None
-    config = resume.config(adapters.dit, data, settings, weightings, seed, watched)
+    initial = adapters.state(next(iter(weightings))) if settings.init_from else None
+    config = resume.config(adapters.dit, data, settings, weightings, seed, watched, initial)
     run = resume.Run(adapters, weightings, optimizers, config)
     waves = passes(weightings, leaders, settings.arms_per_pass, _cores(adapters.dit))
     first = 0 if path is None else run.restore(path)
@@ -63,34 +71,37 @@ def finetune(
     if first == 0:
         calibrate(model, adapters, weightings, leaders, data, settings, seed)
     for step in range(first, settings.steps):
-        shared = draw(data, settings, seed, step)
-        gradients = partial(_gradients, model, adapters, weightings, leaders, shared, settings, step)
-        found = {}
-        for wave in waves:
-            for some in thread_map(gradients, wave, len(waves[0])):  # as many cores for every arm: equal rounding
-                found |= some
-        records = {arm: found[arm] for arm in weightings}
+        found: list[dict[str, dict]] = []
+        for index, shared in enumerate(draw(data, settings, seed, step).split(settings.accumulate)):
+            call = step * settings.accumulate + index
+            gradients = partial(_gradients, model, adapters, weightings, leaders, shared, settings, step, call)
+            found.append({})
+            for wave in waves:
+                for some in thread_map(gradients, wave, len(waves[0])):  # as many cores for every arm: equal rounding
+                    found[-1] |= some
+        records = {arm: _joined([one[arm] for one in found]) for arm in weightings}
         for arm, record in records.items():
             record["grad_norm"] = _checked_norm(adapters, arm, weightings[arm], settings.clip_norm, record)
         for optimizer in optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(settings, step)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        if _due(settings.validate_every, step, settings):
+        if checkpoint.due(settings.validate_every, step, settings.steps):
             look = partial(validation.losses, model, adapters, watched)
             losses = thread_map(look, weightings, len(waves[0]))
             for arm, own in zip(weightings, losses, strict=True):
                 records[arm]["validation"] = own
-        if _due(settings.preview_every, step, settings):  # before the state is saved: a killed run misses none
+        # Previews and exports come before the state is saved: a killed run misses none.
+        if checkpoint.due(settings.preview_every, step, settings.steps):
             preview(step + 1)
+        if checkpoint.due(settings.export_every, step, settings.steps):
+            export(step + 1)
         run.add([records[arm] for arm in weightings])
-        if path is not None and _due(settings.save_every, step, settings):
+        if path is not None and checkpoint.due(settings.save_every, step, settings.steps):
             run.save(path, step + 1)
         yield from (records[arm] for arm in weightings)
-    _warn_of_inert(adapters, weightings)
-
-
-def _due(every: int, step: int, settings: Finetune) -> bool:
-    return every > 0 and ((step + 1) % every == 0 or step + 1 == settings.steps)
+    _check_learned(adapters, weightings)
 
 
 def passes(
@@ -114,23 +125,6 @@ def _cores(dit: nn.Module) -> int:
     return torch.get_num_threads() if next(dit.parameters()).device.type == "cpu" else 1
 
 
-def followed(weightings: Mapping[str, Weighting], settings: Finetune) -> dict[str, str]:
-    """Arm -> the arm it follows, for arms that replay factors. Raises UserError where that arm cannot be followed."""
-    known = [arm for arm, weighting in weightings.items() if not traits_of(weighting).replays]
-    found = {}
-    for arm, weighting in weightings.items():
-        if not traits_of(weighting).replays:
-            continue
-        leader = settings.arms[arm].follows
-        if leader not in known:
-            raise UserError(
-                f"finetune.arms.{arm}.follows is '{leader}' in params.yaml, which is not a trained arm that it can "
-                f"replay; choose one of {', '.join(known) or 'none: train an arm such as barrier'}"
-            )
-        found[arm] = leader
-    return found
-
-
 def calibrate(
     model: nn.Module,
     adapters: PairedAdapters,
@@ -148,35 +142,17 @@ def calibrate(
     frozen = {arm: leader for arm, leader in leaders.items() if traits_of(weightings[arm]).replays == "run"}
     if not frozen:
         return
-    adapters.activate(next(iter(weightings)))  # untrained: the base's output
+    first = next(iter(weightings))  # untrained: the base's output, or that of the adapter all arms start from
     for step in range(min(settings.calibration_steps, settings.steps)):
-        shared = draw(data, settings, seed, step)
-        with torch.no_grad():
-            (output,), target = _velocities(model, shared)
-            for arm, leader in frozen.items():
-                factor = weightings[leader](
-                    output, target, shared.t, shared.mask, clean=shared.clips.latents, step=step
-                )
-                weightings[arm].calibrate(factor, shared.t, step)
-
-
-def _velocities(model: nn.Module, shared: Draw, arms: int = 1, *, checkpointing: bool = False) -> tuple[Tensor, Tensor]:
-    """The velocities `[arms, B, C, T]` of the stacked active arms at a draw, and the target `[B, C, T]`.
-
-    Conditions are embedded once, for B rows, then repeated: the embedder rounds differently for other numbers of rows.
-    """
-    clips, data = shared.clips, shared.clips.latents
-    inputs = conditions(
-        model, clips, data.shape[-1], dropped=shared.dropped, kept=shared.kept, data=data, valid=shared.valid
-    )
-    inputs = {name: _repeated(value, arms) if isinstance(value, Tensor) else value for name, value in inputs.items()}
-    noisy = _repeated(flow.interpolate(data, shared.noise, shared.t), arms)
-    output = model.model(noisy, _repeated(shared.t, arms), **inputs, use_checkpointing=checkpointing)
-    return output.unflatten(0, (arms, -1)), flow.velocity(data, shared.noise)
-
-
-def _repeated(tensor: Tensor, count: int) -> Tensor:
-    return tensor.repeat(count, *[1] * (tensor.dim() - 1))
+        for index, shared in enumerate(draw(data, settings, seed, step).split(settings.accumulate)):
+            call = step * settings.accumulate + index
+            with torch.no_grad():
+                (output,), target = velocities(model, adapters, shared, (first,))
+                for arm, leader in frozen.items():
+                    factor = weightings[leader](
+                        output, target, shared.t, shared.mask, clean=shared.clips.latents, step=call
+                    )
+                    weightings[arm].calibrate(factor, shared.t, call)
 
 
 def _gradients(
@@ -187,16 +163,19 @@ def _gradients(
     shared: Draw,
     settings: Finetune,
     step: int,
+    call: int,
     arms: tuple[str, ...],
 ) -> dict[str, dict]:
-    """Run `arms` through the base in one pass, accumulate their gradients, and return a record of each."""
-    adapters.activate(*arms)
-    outputs, target = _velocities(model, shared, len(arms), checkpointing=settings.checkpointing)
+    """Run `arms` through the base in one pass, accumulate their gradients, and return a record of each.
+
+    `call` counts the passes of the run, `step` those of the optimiser.
+    """
+    outputs, target = velocities(model, adapters, shared, arms, checkpointing=settings.checkpointing)
     names = shared.clips.clips["clip_id"].tolist()
     totals, records = [], {}
     for arm, own in zip(arms, outputs.unbind(0), strict=True):
         total, telemetry = objective(
-            own, target, shared.t, shared.mask, weightings[arm], clean=shared.clips.latents, step=step
+            own, target, shared.t, shared.mask, weightings[arm], clean=shared.clips.latents, step=call
         )
         if settings.context_loss:
             total = total + settings.context_loss * per_sample_loss(own, target, shared.valid & shared.kept).mean()
@@ -213,9 +192,21 @@ def _gradients(
         totals.append(total)
         for follower, leader in leaders.items():
             if leader == arm and traits_of(weightings[follower]).replays == "step":
-                weightings[follower].calibrate(telemetry["factor"], shared.t, step)
-    torch.stack(totals).sum().backward()
+                weightings[follower].calibrate(telemetry["factor"], shared.t, call)
+    (torch.stack(totals).sum() / settings.accumulate).backward()
     return records
+
+
+def _joined(records: list[dict]) -> dict:
+    """The record of a step from those of its passes: clips in order, the mean of the objectives."""
+    if len(records) == 1:
+        return records[0]
+    joined = dict(records[0], clip_id=[name for record in records for name in record["clip_id"]])
+    joined["objective"] = sum(record["objective"] for record in records) / len(records)
+    for key, value in records[0].items():
+        if isinstance(value, Tensor):
+            joined[key] = torch.cat([record[key] for record in records])
+    return joined
 
 
 def _optimizer(adapters: PairedAdapters, arm: str, weighting: Weighting, settings: Finetune) -> torch.optim.AdamW:
@@ -254,10 +245,16 @@ def _refusal(what: str, value: float, record: dict) -> str:
     )
 
 
-def _warn_of_inert(adapters: PairedAdapters, weightings: Mapping[str, Weighting]) -> None:
+def _check_learned(adapters: PairedAdapters, weightings: Mapping[str, Weighting]) -> None:
+    """Warn of an adapter that has learned nothing. Raises UserError for one that diverged in the last step."""
     base = sum(layer.weight.square().sum().item() for layer in adapters.layers.values()) ** 0.5
     for arm in weightings:
-        if (norm := adapters.delta_norm(arm)) <= INERT * base:
+        norm = adapters.delta_norm(arm)
+        if not math.isfinite(norm):
+            raise UserError(
+                f"the adapter of arm '{arm}' is not finite after the last step; lower finetune.lr in params.yaml"
+            )
+        if norm <= INERT * base:
             warnings.warn(
                 f"the adapter of arm '{arm}' has learned nothing: it changes the weights by a norm of {norm:.3g}, "
                 f"and their own norm is {base:.3g}; an untrained base passes no gradient to an adapter",

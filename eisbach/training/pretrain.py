@@ -75,7 +75,7 @@ def pretrain(model: nn.Module, data: Latents, settings: Pretrain, path: Path) ->
         with torch.no_grad():
             for name, parameter in parameters.items():
                 averages[name].lerp_(parameter, 1 - decay)
-        if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
+        if checkpoint.due(settings.save_every, step, settings.steps):
             tensors = {f"model.{name}": parameter for name, parameter in parameters.items()}
             tensors |= {f"average.{name}": average for name, average in averages.items()}
             tensors |= checkpoint.optimizer_tensors(optimizer, "optimizer.")

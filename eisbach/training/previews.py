@@ -1,5 +1,6 @@
 """Audio previews during training, always of the same prompts and from the same noise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import soundfile
@@ -33,7 +34,7 @@ def write(
     noise_seed = derive(sampling.noise_seed, "preview")
     for arm in adapters.arms:
         with merged(adapters, arm):
-            made = generate(model, asked, 1, sampling.steps, sampling.cfg_scale, noise_seed)
+            made = generate(model, asked, replace(sampling, noises=1), noise_seed)
         for index, latents in enumerate(made):
             with torch.no_grad():
                 audio = model.pretransform.decode(latents)[0]

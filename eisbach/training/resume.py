@@ -26,16 +26,22 @@ def config(
     weightings: Mapping[str, Weighting],
     seed: int,
     validation: Latents | None = None,
+    initial: Mapping[str, Tensor] | None = None,
 ) -> dict[str, object]:
-    """Everything that the result of a run depends on, with the frozen base and the clips as fingerprints."""
+    """Everything that the result of a run depends on, with the frozen base and the clips as fingerprints.
+
+    `initial` are the tensors from which every arm starts, where `settings.init_from` names them.
+    """
     chosen = asdict(settings) | {"seed": seed, "arms": list(weightings)}
-    for key in ("arms_per_pass", "save_every", "preview_every", "preview_prompts", "loggers"):
+    for key in ("arms_per_pass", "save_every", "preview_every", "preview_prompts", "export_every", "loggers"):
         del chosen[key]  # these change no result
     for name, arm in settings.arms.items():
         if name in weightings:
             chosen[f"arms.{name}"] = asdict(arm)
     chosen["base"] = fingerprint(value for name, value in dit.state_dict().items() if ".lora_" not in name)
     chosen["data"] = fingerprint([data.latents, data.mask, data.states, data.token_mask])
+    if settings.init_from and initial is not None:
+        chosen["init_from"] = f"{settings.init_from} ({fingerprint(initial.values())})"
     if validation is not None:
         clips = [validation.latents, validation.mask, validation.states, validation.token_mask]
         chosen["validation"] = fingerprint(clips)
@@ -81,7 +87,7 @@ class Run:
         arms = list(self.weightings)
         for index in range(len(next(iter(self.history.values()), []))):
             step, arm = divmod(index, len(arms))
-            names = data.batch(settings.batch, seed, step).clips["clip_id"].tolist()
+            names = data.batch(settings.batch * settings.accumulate, seed, step).clips["clip_id"].tolist()
             values = {key: column[index] for key, column in self.history.items()}
             validation = self.validations.get(f"{step}.{arms[arm]}")
             yield {

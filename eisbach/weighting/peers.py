@@ -11,6 +11,8 @@ from eisbach.seeds import torch_generator
 from eisbach.weighting.protocol import precision
 from eisbach.weighting.registry import weighting
 
+LARGEST = 65536  # number of features
+
 
 @weighting("min_snr", per_sample=True)
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Edm2(nn.Module):
 
     def __init__(self, features: int = 128, seed: int = 0):
         super().__init__()
+        if not 1 <= features <= LARGEST:
+            raise ValueError(f"features must be from 1 to {LARGEST}; got {features}")
         generator = torch_generator(seed, "edm2")
         self.register_buffer("frequency", torch.randn(features, generator=generator))
         self.register_buffer("phase", torch.rand(features, generator=generator))

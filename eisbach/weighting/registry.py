@@ -1,6 +1,7 @@
 """Weightings by name."""
 
 import inspect
+import math
 from collections.abc import Callable
 
 from eisbach.weighting.protocol import Traits, Weighting, traits_of
@@ -45,13 +46,30 @@ def settings_of(name: str) -> list[str]:
 
 
 def make(name: str, **settings) -> Weighting:
-    """The weighting registered as `name`. Raises ValueError for an unknown name or setting, listing the known ones."""
+    """The weighting registered as `name`.
+
+    Raises ValueError for an unknown name or setting, listing the known ones, and for a value of wrong type or range.
+    """
     if name not in _registry:
         raise ValueError(f"unknown weighting '{name}'; known are {', '.join(_registry)}")
     known = settings_of(name)
     if unknown := sorted(set(settings) - set(known)):
         raise ValueError(f"weighting '{name}' has no setting {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
-    return _registry[name](**settings)
+    for key, value in settings.items():
+        _check_type(name, key, value)
+    made = _registry[name](**settings)
+    for key, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"the setting {key} of weighting '{name}' is {value}; it must be finite")
+    return made
+
+
+def _check_type(name: str, key: str, value: object) -> None:
+    """Raises ValueError unless a setting has the type that the weighting's signature gives it."""
+    wanted = inspect.signature(_registry[name]).parameters[key].annotation
+    allowed = {int: (int,), float: (int, float), str: (str,)}.get(wanted)
+    if allowed and (isinstance(value, bool) or not isinstance(value, allowed)):
+        raise ValueError(f"the setting {key} of weighting '{name}' is {value!r}; it must be of type {wanted.__name__}")
 
 
 def of_run(name: str, seed: int, /, **settings) -> Weighting:

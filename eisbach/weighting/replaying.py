@@ -7,6 +7,8 @@ from eisbach.barrier import widest_float
 from eisbach.weighting.protocol import precision
 from eisbach.weighting.registry import weighting
 
+MOST_BINS = 65536
+
 
 @weighting("trace", replays="step", has_state=True)
 class Trace:
@@ -50,6 +52,8 @@ class Timestep:
     def __init__(self, bins: int = 20):
         if bins < 1:
             raise ValueError(f"a curve needs one bin of t or more; got {bins}")
+        if bins > MOST_BINS:
+            raise ValueError(f"a curve has at most {MOST_BINS} bins of t; got {bins}")
         self.count = torch.zeros(bins, dtype=torch.float64)
         self.t = torch.zeros(bins, dtype=torch.float64)
         self.factor = torch.zeros(bins, dtype=torch.float64)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pyarrow import ArrowInvalid
 
 from eisbach.arms import Arm
 from eisbach.errors import UserError
@@ -36,10 +35,7 @@ def read(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Table]]:
     """
     parts, sources = [outcomes.empty().assign(table="")], []
     for path in paths:
-        try:
-            part = tables.read(path)
-        except ArrowInvalid as error:
-            raise UserError(f"{path} is damaged or not a parquet file; run the stage that wrote it again") from error
+        part = tables.read(path)
         if missing := [name for name in COLUMNS if name not in part]:
             raise UserError(f"{path} has no column '{missing[0]}'; a table of outcomes has {', '.join(COLUMNS)}")
         parts.append(part[COLUMNS].assign(table=str(path)))

@@ -25,6 +25,13 @@ from predictions.proofs.gradients import (
 )
 from predictions.proofs.proof import Proof, ProofError
 from predictions.proofs.weight import elasticities, weight_falls_with_entropy
+from predictions.proofs.weight_map import (
+    divergence_bounds,
+    ideal_output_at_both_ends,
+    linear_response,
+    ratio_bound,
+    second_order_gap,
+)
 
 PROOFS = (
     weight_falls_with_entropy,
@@ -40,6 +47,11 @@ PROOFS = (
     detached_direction,
     fixed_point,
     adamw_ignores_a_constant_factor,
+    second_order_gap,
+    divergence_bounds,
+    ideal_output_at_both_ends,
+    ratio_bound,
+    linear_response,
 )
 
 __all__ = ["PROOFS", "Proof", "ProofError", *(derive.__name__ for derive in PROOFS)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from eisbach.errors import UserError
-from eisbach.pipeline.params import read_yaml
+from eisbach.pipeline import yaml_file
 from predictions.registry.schema import (
     KINDS,
     Conjunction,
@@ -31,7 +31,7 @@ def load(path: str | Path = REGISTRY) -> Registry:
     neither judged nor skipped.
     """
     path = Path(path)
-    given = read_yaml(path, f"the registry {path}", "restore it with git") or {}
+    given = yaml_file.read(path, f"the registry {path}", "restore it with git") or {}
     try:
         registry = TypeAdapter(Registry).validate_json(json.dumps(given), strict=True)
     except TypeError as error:  # a YAML type that JSON does not have, such as a date

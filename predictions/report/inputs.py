@@ -18,7 +18,11 @@ FAULTS = (OSError, ValueError, KeyError)  # of a file that is truncated, not par
 
 TABLES = {  # name: (path, its name in a sentence)
     "census": (paths.CENSUS, "the census of weights"),
-    "sensitivity": (paths.SENSITIVITY, "the census of what moves the weight"),
+    "map_cells": (paths.WEIGHT_MAP / "cells.parquet", "the cells of the weight's map"),
+    "map_limits": (paths.WEIGHT_MAP / "limits.parquet", "the limits of the map's closed forms"),
+    "map_marks": (paths.WEIGHT_MAP / "marks.parquet", "the data sets on the map"),
+    "map_by_t": (paths.WEIGHT_MAP / "by_t.parquet", "the census against the map"),
+    "map_medium": (paths.WEIGHT_MAP / "medium.parquet", "the map's band for Medium"),
     "base": (paths.BASE_LOSSES, "the base model's held-out losses"),
     "toy_outcomes": (paths.TOYS / "outcomes.parquet", "the toys' outcomes"),
     "toy_curves": (paths.TOYS / "curves.parquet", "the toys' learning curves"),

@@ -30,7 +30,7 @@ def main() -> None:
     try:
         kept = reduced(parse(VERDICTS.read_bytes()))
     except FileNotFoundError:
-        raise UserError(f"{VERDICTS} is missing; run `dvc repro`") from None
+        raise paths.missing(VERDICTS) from None
     except ValueError as error:
         raise UserError(f"{VERDICTS} is damaged or of another version; run `dvc repro verify` ({error})") from error
     with replacing(KEPT) as temporary:

@@ -150,7 +150,7 @@ def _census(params: Params, inputs: Inputs) -> weights.View | None:
         inputs.numbers["census"],
         params.census.lam,
         inputs.outcomes(),
-        inputs.tables.get("sensitivity"),
+        {name: table for name, table in inputs.tables.items() if name.startswith("map_")},
     )
 
 

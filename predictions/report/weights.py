@@ -1,11 +1,11 @@
 """The page on the weight: its statistics on held-out clips, and the weight of white noise for comparison."""
 
-import math
 from dataclasses import dataclass
 
 import pandas as pd
 
-from predictions.report.pictures import Picture, weight_stats
+from predictions.report.pictures import Picture, weight_map, weight_stats
+from predictions.weight_map.closed_forms import effective_share, weight_of_gap, white_noise_gap
 
 MEANINGS = {
     "mean_w": ("mean weight w", "1 keeps the full gradient, 0 removes it"),
@@ -47,7 +47,7 @@ class View:
 
     rows: list[Row]
     pictures: list[Picture]
-    sensitivity: Picture | None
+    maps: list[Picture]
     noise: list[tuple[float, ...]]
     geometries: list[dict]
     lam: float
@@ -59,13 +59,12 @@ class View:
 
 
 def view(
-    table: pd.DataFrame, numbers: dict[str, float], lam: float, outcomes: pd.DataFrame, varied: pd.DataFrame | None
+    table: pd.DataFrame, numbers: dict[str, float], lam: float, outcomes: pd.DataFrame, maps: dict[str, pd.DataFrame]
 ) -> View:
     """The page's content.
 
-    `table` has one row per (clip, t) of the stage `census`, `numbers` is its summary, and `varied` is its table of the
-    same outputs at other channels, positions and scales, None where it is missing. `lam` is Eq. 5's lambda. The weight
-    metrics of other regimes come from `outcomes`.
+    `table` has one row per (clip, t) of the stage `census`, `numbers` is its summary. `lam` is Eq. 5's lambda. The
+    weight metrics of other regimes come from `outcomes`. `maps` are the tables of the stage `weight_map` that exist.
     """
     variation = numbers["factor_coefficient_of_variation"]
     return View(
@@ -76,35 +75,22 @@ def view(
             weight_stats.spread_by_t(table),
             weight_stats.weight_against_energy(table),
         ],
-        sensitivity=None if varied is None else weight_stats.sensitivity(varied),
+        maps=weight_map.pictures(maps),
         noise=[
-            (channels, length, variance, *white_noise(channels, length, variance))
+            (channels, length, variance, gap, weight_of_gap(gap))
             for channels in CHANNELS
             for length in LENGTHS
             for variance in VARIANCES
+            for gap in [white_noise_gap(channels, length, variance)]
         ],
         geometries=geometries(outcomes),
         lam=lam,
         mean_factor=float(table["factor"].mean()),
         factor_cv=variation,
-        effective=1000 / (1 + variation**2),
+        effective=1000 * effective_share(variation),
         cv=numbers["coefficient_of_variation_w"],
         ratio=numbers["w_contrast_over_flat"],
     )
-
-
-def white_noise(channels: int, length: int, variance: float) -> tuple[float, float]:
-    """The gap D = K / log T and the weight of white noise in C channels, accurate for many positions T.
-
-    The energy has a Gamma distribution with shape C/2 and scale theta = 2 variance / C. Its cumulant generating
-    function at 1 gives K = (C/2) (theta / (1 - theta) + log(1 - theta)), about variance^2 / C. For theta >= 1 the mean
-    of exp(energy) is infinite, so the belief concentrates on one position: gap and weight are 1.
-    """
-    theta = 2 * variance / channels
-    if theta >= 1:
-        return 1.0, 1.0
-    gap = min(1.0, channels / 2 * (theta / (1 - theta) + math.log1p(-theta)) / math.log(length))
-    return gap, 1 / (1 - math.log(gap))
 
 
 def geometries(outcomes: pd.DataFrame) -> list[dict]:

@@ -39,6 +39,7 @@ def spread(positions: int, deviation: float, channels: int = 2) -> torch.Tensor:
 # Precision
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
 def test_golden_vectors(vector):
     output = torch.tensor(vector["output"], dtype=torch.float32)[None]
@@ -48,6 +49,7 @@ def test_golden_vectors(vector):
     assert relative_error(barrier_factor(output, vector["lam"], mask), vector["factor"]) < 1.2e-7
 
 
+@pytest.mark.reference
 def test_the_golden_file_is_what_its_script_writes(tmp_path):
     script = ROOT / "golden" / "barrier.py"
     (tmp_path / "barrier.py").write_text(script.read_text())
@@ -55,6 +57,7 @@ def test_the_golden_file_is_what_its_script_writes(tmp_path):
     assert (tmp_path / "barrier.json").read_text() == script.with_suffix(".json").read_text()
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("positions", [2, 108, 1292, 4096])
 @pytest.mark.parametrize("nats", [5.0, 0.5, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12])
 def test_the_gap_of_a_float32_output_is_exact_to_1e_10(positions, nats):
@@ -65,6 +68,7 @@ def test_the_gap_of_a_float32_output_is_exact_to_1e_10(positions, nats):
     assert relative_error(belief_gap(output)[0], exact["gap"]) < 1e-10
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("nats", [1e-4, 1e-12])
 def test_the_gap_is_as_exact_where_the_sum_over_channels_has_to_round(nats):
     """Two float32 squares add up exactly in float64; 64 do not."""
@@ -72,6 +76,7 @@ def test_the_gap_is_as_exact_where_the_sum_over_channels_has_to_round(nats):
     assert relative_error(belief_gap(output)[0], reference(output[0].numpy())["gap"]) < 1e-9
 
 
+@pytest.mark.reference
 def test_the_gap_is_exact_where_the_divergence_is_ten_nats():
     output = torch.zeros(1, 1, 32768)
     output[0, 0, 17], output[0, 0, 18] = 6.0, 3.0
@@ -80,6 +85,7 @@ def test_the_gap_is_exact_where_the_divergence_is_ten_nats():
     assert relative_error(belief_gap(output)[0], exact["gap"]) < 1e-10
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("level", [1.0, 100.0, 1e15])
 @pytest.mark.parametrize("deviation", [0.0, 1e-5, 0.1])
 def test_large_energies_are_finite_and_right(level, deviation):
@@ -107,6 +113,7 @@ def test_the_series_and_the_direct_form_of_phi_meet(dtype):
         torch.testing.assert_close(first, second, rtol=20 * torch.finfo(dtype).eps, atol=0)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("log_ratio", [-745.0, -3.0, -0.5, -0.49, -1e-3, -1e-9, 1e-9, 1e-3, 0.3, 0.49, 0.5, 2.0, 8.0])
 def test_phi_is_exact(log_ratio):
     with mpmath.workdps(60):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -9,12 +10,13 @@ import yaml
 
 from eisbach.arms import Arm
 from eisbach.errors import UserError
+from eisbach.pipeline import arm_check, ranges
 from eisbach.pipeline.outcomes import COLUMNS, MODEL, joined
 from tests.settings import PARAMS
 from toy_models import adapters, experiment, ideal, outcomes, units
 from toy_models.arms import Stack
 from toy_models.ensemble import Recipe, train
-from toy_models.regimes import REGIMES, check
+from toy_models.regimes import ANALYTIC, REGIMES
 
 ROOT = Path(__file__).parents[2]
 TINY = replace(
@@ -190,28 +192,27 @@ def test_the_digest_covers_all_code_in_eisbach_on_which_the_stage_depends():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"regimes": ["densities/none"]}, "toys.regimes in params.yaml has unknown densities/none; choose from"),
         ({"arms": ["baseline", "barier"]}, "toys.arms in params.yaml has unknown barier; choose from"),
-        ({"arms": ["baseline", "constant"], "sgd_arms": []}, "toys.arms has constant but no barrier to follow"),
+        (
+            {"arms": ["baseline", "constant"], "sgd_arms": [], "swept": []},
+            "toys.arms has constant but no barrier to follow",
+        ),
         ({"lams": [0.3], "swept": ["barrier"]}, "0.5 is not among toys.lams"),
-        ({"seeds": []}, r"toys.seeds in params.yaml is \[\]; give at least one entry and no duplicates"),
-        ({"seeds": [1, 1]}, r"toys.seeds in params.yaml is \[1, 1\]; give at least one entry and no duplicates"),
-        ({"regimes": []}, r"toys.regimes in params.yaml is \[\]; give at least one entry and no duplicates"),
         ({"sgd_arms": ["baseline", "barier"]}, "toys.sgd_arms in params.yaml has unknown barier"),
         ({"sgd_arms": ["constant"]}, "toys.sgd_arms has constant but no barrier to follow"),
-        ({"arms": ["edm2"], "sgd_arms": ["edm2"]}, "toys.sgd_arms in params.yaml has unknown edm2"),
+        ({"arms": ["edm2"], "sgd_arms": ["edm2"], "swept": []}, "toys.sgd_arms in params.yaml has unknown edm2"),
         ({"swept": ["bary"]}, "toys.swept in params.yaml has unknown bary"),
         ({"swept": ["constant"]}, "toys.swept has followers of the barrier but not barrier"),
-        ({"block": 0}, "toys.block is 0"),
-        ({"heldout": 1}, "toys.heldout is 1"),
-        ({"samples": 1}, "toys.samples is 1"),
-        ({"length": 0.0}, "toys.length is 0.0"),
     ],
 )
 def test_settings_that_cannot_run_are_refused(change, message):
-    check(TINY)
+    arm_check.toys(TINY)
     with pytest.raises(UserError, match=message):
-        check(replace(TINY, **change))
+        arm_check.toys(replace(TINY, **change))
+
+
+def test_the_settings_know_every_regime():
+    assert list(get_args(ranges.Regime)) == [ANALYTIC, *REGIMES]
 
 
 def test_followers_of_the_short_run_are_calibrated_on_its_steps_only(monkeypatch):

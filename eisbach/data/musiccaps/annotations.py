@@ -6,6 +6,7 @@ from pathlib import Path
 
 from eisbach.data.musiccaps.download import Segment
 from eisbach.data.recorded.captions import parse_aspects
+from eisbach.data.status import USABLE
 from eisbach.errors import UserError
 from eisbach.pipeline import tables
 from eisbach.pipeline.params import MusicCaps
@@ -96,7 +97,7 @@ def select(corpus: MusicCaps, seed: int) -> list[Row]:
     }[corpus.subset]
     if corpus.among:
         table = tables.read(corpus.among)
-        available = set(table.loc[table["status"] == "ok", "name"])
+        available = set(table.loc[table["status"].isin(USABLE), "name"])
         kept = [row for row in kept if row.segment.id in available]
     if corpus.limit:
         first = sorted(kept, key=lambda row: derive(seed, "limit", row.segment.id))[: corpus.limit]

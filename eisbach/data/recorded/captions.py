@@ -1,88 +1,74 @@
-"""Captions of a folder's files: a table in the folder, or a .txt file for each."""
+"""Captions and aspects: what counts as one, and the .txt file of a file of music."""
 
 import ast
-import csv
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
+from eisbach.data.recorded import text
 from eisbach.data.recorded.types import Unusable
-from eisbach.errors import UserError
 
-FILE, CAPTION = "file_name", "caption"
-DEFAULT_TABLES = ("metadata.csv", "metadata.jsonl")  # the names that the hub's audio folders use
+CAPTION = "caption"
+NO_VALUE = {"none", "null", "nan", "n/a", "na", "#n/a", "<na>", "nil", "undefined"}  # as programs write "no value"
 
 
-def read_table(root: Path, name: str) -> dict[str, dict[str, str]] | None:
-    """The rows of the table `name` by file name; an empty name means one of DEFAULT_TABLES, None if there is none.
+def clean(caption: object) -> str:
+    """A caption on one line. Raises Unusable when there is none: no text, a number, or the text of "no value"."""
+    if not isinstance(caption, str):
+        raise Unusable("no caption", f"its caption is {_shown(json.dumps(caption, default=str))}, not text")
+    words = " ".join(text.printable(caption).split())
+    if not words:
+        raise Unusable("no caption", "its caption is empty")
+    if words.casefold() in NO_VALUE or _is_number(words):
+        raise Unusable("no caption", f"its caption is {_shown(words)}, which describes no music")
+    return words
 
-    Raises UserError for a table that is missing, unreadable, lacks a column, or has a file twice.
-    """
-    name = name or next((default for default in DEFAULT_TABLES if (root / default).exists()), "")
-    if not name:
-        return None
-    path = root / name
+
+def read_text_file(path: Path) -> str:
+    """The text in the .txt file of an audio file. Raises Unusable when there is none."""
+    upper = path.with_suffix(".TXT")
+    file = upper if upper.exists() else path.with_suffix(".txt")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"the table {path} cannot be read ({error}); correct prepare.corpus.captions in params.yaml"
-        ) from error
-    rows = _jsonl(text, path) if path.suffix == ".jsonl" else _csv(text, path)
-    by_file: dict[str, dict[str, str]] = {}
-    for row in rows:
-        if by_file.setdefault(Path(row[FILE]).as_posix(), row) is not row:
-            raise UserError(f"the table {path} has {row[FILE]!r} twice; keep one row for each file")
-    return by_file
-
-
-def read_text_file(path: Path) -> dict[str, str]:
-    """The caption in the .txt file of an audio file. Raises Unusable when there is none."""
-    text = path.with_suffix(".txt")
-    try:
-        return {CAPTION: text.read_text(encoding="utf-8-sig")}
+        return text.decode(file.read_bytes())
     except FileNotFoundError:
-        raise Unusable("no caption", f"{text.name} is missing") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unusable("no caption", f"{text.name} is not readable as UTF-8 text") from error
+        raise Unusable("no caption", f"{text.printable(file.name)} is missing") from None
+    except OSError as error:
+        raise Unusable("no caption", f"{text.printable(file.name)} cannot be opened: {error.strerror}") from error
+    except ValueError as error:
+        raise Unusable("no caption", f"{text.printable(file.name)} cannot be read: {error}") from error
 
 
-def parse_aspects(text: str) -> list[str]:
-    """Split `['a', 'b']`, the format of MusicCaps, or `a, b`. Raises ValueError for a malformed list."""
-    if not text.lstrip().startswith("["):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    try:
-        return [str(part).strip() for part in ast.literal_eval(text.strip())]
-    except (SyntaxError, MemoryError, RecursionError) as error:
-        raise ValueError(f"{text[:60]!r} is not a list") from error
+def parse_aspects(given: str) -> list[str]:
+    """Split `['a', 'b']`, the format of MusicCaps, `["a", "b"]`, `[a, b]` or `a, b`.
 
-
-def _csv(text: str, path: Path) -> list[dict[str, str]]:
-    reader = csv.DictReader(text.splitlines(keepends=True), restkey="\0", restval="")
-    try:
-        rows = list(reader)
-    except csv.Error as error:
-        raise UserError(f"the table {path} is not CSV ({error} in line {reader.line_num}); correct it") from error
-    if missing := {FILE, CAPTION} - set(reader.fieldnames or ()):
-        raise UserError(
-            f"the table {path} lacks the column {', '.join(sorted(missing))}; name the columns in its first line"
-        )
-    if long := next((row for row in rows if "\0" in row), None):
-        raise UserError(f"the table {path} has too many fields for {long[FILE]!r}; put text with commas in quotes")
-    return rows
-
-
-def _jsonl(text: str, path: Path) -> list[dict[str, str]]:
-    rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
+    Raises ValueError for a list without an end.
+    """
+    given = given.strip()
+    if not given.startswith("["):
+        return _stripped(given.split(","))
+    for parse in (json.loads, ast.literal_eval):
         try:
-            row = json.loads(line)
-            row[FILE], row[CAPTION]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"line {number} of {path} is not a JSON object with {FILE} and {CAPTION} ({error}); correct it"
-            ) from error
-        rows.append({key: value if isinstance(value, str) else json.dumps(value) for key, value in row.items()})
-    columns = dict.fromkeys(key for row in rows for key in row)
-    return [{key: row.get(key, "") for key in columns} for row in rows]
+            parsed = parse(given)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(parsed, list):
+            return _stripped(str(part) for part in parsed if part is not None)
+    if not given.endswith("]"):
+        raise ValueError(f"{_shown(given)} is not a list: it has no ] at its end")
+    return _stripped(part.strip("'\" ") for part in given[1:-1].split(","))
+
+
+def _stripped(parts: Iterable[str]) -> list[str]:
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _is_number(words: str) -> bool:
+    try:
+        float(words)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(words: str) -> str:
+    return repr(words if len(words) <= 60 else f"{words[:57]}...")

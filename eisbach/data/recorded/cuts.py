@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from eisbach.data import audio
-from eisbach.data.recorded import decoding, ffmpeg, measured_contrast, preencoded
-from eisbach.data.recorded.types import ClipFile, Rules, Unusable
+from eisbach.data.recorded import decoding, ffmpeg, measured_contrast, preencoded, text
+from eisbach.data.recorded.types import ClipFile, Remark, Rules, Unusable
 from eisbach.metrics import loudness
 from eisbach.pipeline.files import replacing
 
@@ -23,7 +23,15 @@ class Clip:
     sha256: str
     start_seconds: float  # in the source file
     seconds: float
-    facts: dict[str, float]  # measured on the clip
+    facts: dict[str, float | str]  # measured on the clip
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The clips of one file, and what the status table says of it."""
+
+    clips: list[Clip]
+    remarks: list[Remark]
 
 
 def digest(path: Path) -> str:
@@ -43,7 +51,7 @@ def try_digest(path: Path) -> str | Unusable:
         return Unusable("unreadable", f"the file cannot be opened: {error.strerror}")
 
 
-def try_cut(task: tuple[Path, str], rules: Rules, cache: Path) -> list[Clip] | Unusable:
+def try_cut(task: tuple[Path, str], rules: Rules, cache: Path) -> Cut | Unusable:
     """`cut` of (path, sha256), or the fault as a value, so that other worker processes go on."""
     try:
         return cut(*task, rules, cache)
@@ -51,36 +59,41 @@ def try_cut(task: tuple[Path, str], rules: Rules, cache: Path) -> list[Clip] | U
         return fault
 
 
-def cut(path: Path, sha256: str, rules: Rules, cache: Path) -> list[Clip]:
+def cut(path: Path, sha256: str, rules: Rules, cache: Path) -> Cut:
     """The clips of a file, cut unless the cache has them. Raises Unusable when the file gives none."""
-    description = digest(path.with_suffix(".json")) if path.suffix == preencoded.SUFFIX else ""
+    of_latents = path.suffix.lower() == preencoded.SUFFIX
+    description = digest(path.with_suffix(".json")) if of_latents else ""
     key = hashlib.sha256(f"{sha256}{description}{path.suffix.lower()}{rules}{_recipe()}".encode()).hexdigest()
     folder = cache / "cuts" / key[:2] / key
     index = _cached(folder)
     if index is None:
         with replacing(folder) as temporary:
             temporary.mkdir()
-            index = [_write(temporary, number, clip) for number, clip in enumerate(_clip_files(path, rules))]
+            index = _write(temporary, (preencoded if of_latents else decoding).clip_files(path, rules))
             (temporary / "clips.json").write_text(json.dumps(index))
-    return [Clip(folder / name, *rest) for name, *rest in index]
+    made = [Clip(folder / name, *rest) for name, *rest in index["clips"]]
+    return Cut(made, [Remark(*remark) for remark in index["remarks"]])
 
 
-def _clip_files(path: Path, rules: Rules) -> Iterator[ClipFile]:
-    reader = preencoded if path.suffix == preencoded.SUFFIX else decoding
-    return reader.clip_files(path, rules)
+def _write(folder: Path, items: Iterator[ClipFile | Remark]) -> dict[str, list]:
+    """Write the clips' files into `folder`; returns the content of clips.json."""
+    index: dict[str, list] = {"clips": [], "remarks": []}
+    for item in items:
+        if isinstance(item, Remark):
+            index["remarks"].append([item.reason, item.lost_seconds])
+            continue
+        name = f"{len(index['clips']):05d}.{item.suffix}"
+        (folder / name).write_bytes(item.content)
+        sha256 = hashlib.sha256(item.content).hexdigest()
+        index["clips"].append([name, sha256, item.start_seconds, item.seconds, item.facts])
+    return index
 
 
-def _write(folder: Path, number: int, clip: ClipFile) -> list:
-    name = f"{number:05d}.{clip.suffix}"
-    (folder / name).write_bytes(clip.content)
-    return [name, hashlib.sha256(clip.content).hexdigest(), clip.start_seconds, clip.seconds, clip.facts]
-
-
-def _cached(folder: Path) -> list | None:
+def _cached(folder: Path) -> dict[str, list] | None:
     """The content of clips.json if all its clips are present and intact, else None."""
     try:
         index = json.loads((folder / "clips.json").read_text())
-        return index if all(digest(folder / name) == sha256 for name, sha256, *_ in index) else None
+        return index if all(digest(folder / name) == sha256 for name, sha256, *_ in index["clips"]) else None
     except (OSError, ValueError):
         return None
 
@@ -88,6 +101,6 @@ def _cached(folder: Path) -> list | None:
 @memo
 def _recipe() -> str:
     """Hash of the code that makes clips, and the versions of its libraries."""
-    modules = (audio, decoding, ffmpeg, loudness, measured_contrast, preencoded)
+    modules = (audio, decoding, ffmpeg, loudness, measured_contrast, preencoded, text)
     code = b"".join(Path(module.__file__).read_bytes() for module in modules)
-    return hashlib.sha256(code).hexdigest() + "".join(version(name) for name in ("soxr", "soundfile"))
+    return hashlib.sha256(code).hexdigest() + "".join(version(name) for name in ("imageio-ffmpeg", "soxr", "soundfile"))

@@ -1,13 +1,15 @@
 """Clips from audio files: 44.1 kHz stereo FLAC, all of one level.
 
-Long files are cut into consecutive clips; the remainder becomes a shorter clip. Each clip is brought to the level of
-the rendered corpus, so that mean level and contrast stay separate; its original level is kept in `source_rms_db`.
+ffmpeg decodes every format. Long files are cut into consecutive clips; the remainder becomes a shorter clip. Each clip
+is brought to the level of the rendered corpus, so that mean level and contrast stay separate; its original level is
+kept in `source_rms_db`.
 """
 
 import os
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,53 +17,105 @@ import numpy as np
 from eisbach.data import audio
 from eisbach.data.clips import SAMPLE_RATE
 from eisbach.data.recorded import ffmpeg
-from eisbach.data.recorded.types import ClipFile, Rules, Unusable
+from eisbach.data.recorded.types import ClipFile, Remark, Rules, Unusable
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aiff", ".aif")
-BY_FFMPEG = ".m4a"  # libsndfile does not decode it
+SUFFIXES = (
+    *(".wav", ".wave", ".w64", ".rf64", ".flac", ".aiff", ".aif", ".aifc", ".caf", ".au", ".wv", ".ape", ".tta"),
+    *(".ogg", ".oga", ".opus", ".mp3", ".mp2", ".m4a", ".m4b", ".aac", ".wma", ".ac3", ".mka", ".weba"),
+)
 LEAST_RATE = 8000  # Hz, the rate of telephony
 MARGIN_SECONDS = 1  # resampled on both sides of a clip; an integer, so that it is whole samples at any rate
+LARGEST = 1e4  # times full scale; a larger float sample is damage, and its square would overflow
+CANCELLED_DB = 12.0  # the level of (left + right) / 2 below that of the channels from which they cancel each other
+CANCELLED = Remark("left and right cancel each other in some clips; there the louder channel is used for both")
 
 
-def clip_files(path: Path, rules: Rules) -> Iterator[ClipFile]:
-    """Yield the clips of an audio file that are long and loud enough, in its order. Raises Unusable."""
-    if path.suffix.lower() != BY_FFMPEG:
-        yield from _clip_files(path, rules)
-        return
-    with tempfile.TemporaryDirectory(prefix="eisbach-") as scratch:
-        wave = Path(scratch) / "decoded.wav"
-        if message := ffmpeg.decode(path, wave):
-            raise Unusable("unreadable", message)
-        yield from _clip_files(wave, rules)
-
-
-def _clip_files(path: Path, rules: Rules) -> Iterator[ClipFile]:
-    import soundfile
-
+def clip_files(path: Path, rules: Rules) -> Iterator[ClipFile | Remark]:
+    """Yield the clips of an audio file that are long and loud enough, in its order, and remarks. Raises Unusable."""
     if not path.stat().st_size:
         raise Unusable("unreadable", "the file is empty")
-    silent = True
+    with tempfile.TemporaryDirectory(prefix="eisbach-") as scratch:
+        wave = Path(scratch) / "decoded.wav"
+        decoded = _decode(path, wave)
+        if decoded.seconds + 1e-9 < rules.least_seconds and decoded.lost_seconds:
+            raise Unusable("truncated", f"{_lost(decoded)}; {rules.least_seconds:g} s are needed")
+        yield from _clip_files(wave, rules)
+        if decoded.lost_seconds or (decoded.fault and not decoded.exact):
+            yield Remark(_lost(decoded), decoded.lost_seconds)
+
+
+def _decode(path: Path, wave: Path) -> ffmpeg.Decoded:
+    decoded = ffmpeg.decode(path, wave)
+    if not decoded.seconds:
+        raise Unusable("unreadable", decoded.fault)
+    if share := _present(path):  # ffmpeg takes a truncated WAV file for a shorter one
+        decoded = replace(decoded, lost_seconds=decoded.seconds * (1 / share - 1), fault="the file is truncated")
+    return decoded
+
+
+def _lost(decoded: ffmpeg.Decoded) -> str:
+    least = "" if decoded.exact or not decoded.fault else "at least "
+    total, fault = decoded.seconds + decoded.lost_seconds, f" ({decoded.fault})" * bool(decoded.fault)
+    return f"{least}{decoded.lost_seconds:.3g} s of {total:.3g} s cannot be decoded{fault}"
+
+
+def _present(path: Path) -> float | None:
+    """The share of a WAV file's audio that is there, where its header claims more; else None."""
+    import soundfile
+
+    with path.open("rb") as file:
+        if file.read(4) not in (b"RIFF", b"RIFX", b"RF64", b"riff"):
+            return None
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:  # bytes, for names that are not UTF-8
-            _check_header(file, rules)
-            for start, sound in _windows(file, rules):
-                if clip := _clip_file(start, sound, rules):
-                    silent = False
-                    yield clip
-    except soundfile.LibsndfileError as error:
-        raise Unusable("unreadable", error.error_string.strip().rstrip(".")) from error
+            cut_off = re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info)
+    except soundfile.LibsndfileError:
+        return None
+    claimed, present = map(int, cut_off.groups()) if cut_off else (0, 0)
+    # A recording that was never closed claims about 2^32.
+    return present / claimed if 0 < present + 1 < claimed < 2**32 - 256 else None
+
+
+def _clip_files(wave: Path, rules: Rules) -> Iterator[ClipFile | Remark]:
+    import soundfile
+
+    silent, damaged = True, None
+    with soundfile.SoundFile(wave) as file:
+        _check_header(file, rules)
+        for start, sound in _windows(file, rules):
+            if isinstance(sound, Remark):
+                damaged = damaged or sound
+                yield sound
+                continue
+            for item in _clip_file(start, sound, rules):
+                silent = False
+                yield item
+    if silent and damaged:
+        raise Unusable("not finite", damaged.reason)
     if silent:
         raise Unusable("silent", f"the RMS is below {rules.silence_db:g} dB everywhere")
 
 
-def _clip_file(start: float, sound: np.ndarray, rules: Rules) -> ClipFile | None:
-    """The clip of audio [2, samples] at SAMPLE_RATE, or None where it is silent."""
+def _clip_file(start: float, sound: np.ndarray, rules: Rules) -> Iterator[ClipFile | Remark]:
+    """The clip of audio [2, samples] at SAMPLE_RATE and a remark on its channels; nothing where it is silent."""
     source_level = audio.rms_db(sound)
     if source_level < rules.silence_db:
-        return None
+        return
+    used = _cancelling(sound)
+    if used is not None:
+        sound = np.repeat(sound[used : used + 1], 2, axis=0)
+        yield CANCELLED
     normalised = audio.normalise(sound)
     facts = {"source_rms_db": source_level, **audio.measure_levels(normalised)}
-    return ClipFile("flac", audio.to_flac(normalised), start, sound.shape[1] / SAMPLE_RATE, facts)
+    facts["channels_used"] = "both" if used is None else ("left", "right")[used]
+    yield ClipFile("flac", audio.to_flac(normalised), start, sound.shape[1] / SAMPLE_RATE, facts)
+
+
+def _cancelling(sound: np.ndarray) -> int | None:
+    """The louder channel of audio [2, samples] whose channels cancel each other in a mono mix, else None."""
+    power = np.mean(sound.astype(np.float64) ** 2, axis=1)
+    mid = np.mean(sound.astype(np.float64).mean(0) ** 2)
+    return int(power[1] > power[0]) if mid < power.mean() * 10 ** (-CANCELLED_DB / 10) else None
 
 
 def _check_header(file, rules: Rules) -> None:
@@ -69,16 +123,15 @@ def _check_header(file, rules: Rules) -> None:
         raise Unusable("channels", f"{file.channels} channels: mix the file down to stereo")
     if file.samplerate < LEAST_RATE:
         raise Unusable("rate", f"{file.samplerate} Hz: at least {LEAST_RATE} are needed")
-    if cut_off := re.search(r"(?:data|SSND) : (\d+) \(should be (\d+)\)", file.extra_info):
-        claimed, present = map(int, cut_off.groups())
-        if present + 1 < claimed < 2**32 - 256:  # a recording that was never closed claims about 2^32
-            raise Unusable("truncated", f"{present} of {claimed} bytes of audio are present")
     if file.frames < rules.least_seconds * file.samplerate:
         raise Unusable("short", f"{file.frames / file.samplerate:.3g} s: at least {rules.least_seconds:g} are needed")
 
 
-def _windows(file, rules: Rules) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield (start in seconds, audio [2, samples] at SAMPLE_RATE) of every clip that is long enough."""
+def _windows(file, rules: Rules) -> Iterator[tuple[float, np.ndarray | Remark]]:
+    """Yield (start in seconds, audio [2, samples] at SAMPLE_RATE) of every clip that is long enough.
+
+    A clip with samples that are no audio gives a remark instead.
+    """
     import soxr
 
     rate, margin = file.samplerate, MARGIN_SECONDS * file.samplerate
@@ -87,21 +140,16 @@ def _windows(file, rules: Rules) -> Iterator[tuple[float, np.ndarray]]:
         if end - start < rules.least_seconds * rate:
             continue
         before = min(margin, start // rate * rate)
-        sound = _read(file, start - before, min(end + margin, file.frames))
+        file.seek(start - before)
+        sound = file.read(min(end + margin, file.frames) - start + before, dtype="float32", always_2d=True)
+        damaged = ~(np.abs(sound) < LARGEST).all(axis=1)
+        if damaged[before : before + end - start].any():
+            first = start + int(np.argmax(damaged[before:]))
+            yield start / rate, Remark(f"sample {first} is not a finite number in range", (end - start) / rate)
+            continue
+        sound[damaged] = 0  # in the margin of a neighbour
         if rate != SAMPLE_RATE:
             sound = soxr.resample(sound, rate, SAMPLE_RATE)
         first = before // rate * SAMPLE_RATE
         sound = sound[first : first + round((end - start) / rate * SAMPLE_RATE)].T
         yield start / rate, np.repeat(sound, 2, axis=0) if len(sound) == 1 else sound
-
-
-def _read(file, start: int, end: int) -> np.ndarray:
-    """Frames [start, end) as float32 [frames, channels]. Raises Unusable when they are missing or not finite."""
-    file.seek(start)
-    sound = file.read(end - start, dtype="float32", always_2d=True)
-    if len(sound) < end - start:
-        raise Unusable("truncated", f"the file ends after {start + len(sound)} of {file.frames} samples")
-    if not np.isfinite(sound).all():
-        index = start + int(np.argmax(~np.isfinite(sound).all(axis=1)))
-        raise Unusable("not finite", f"sample {index} is not finite")
-    return sound

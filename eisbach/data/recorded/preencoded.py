@@ -1,7 +1,7 @@
 """Clips from files of latents that Stability's pre_encode_dataset.py wrote: NAME.npy [C, T], NAME.json, silence.npy.
 
 The JSON needs `prompt`. `padding_mask` (one number a latent, 0 after the end of the clip) and `seconds_total` are used
-where present. Long latents are cut into clips like audio.
+where present and not null. Long latents are cut into clips like audio.
 """
 
 import io
@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from eisbach.data.clips import SAMPLE_RATE
-from eisbach.data.recorded import measured_contrast
+from eisbach.data.recorded import measured_contrast, text
 from eisbach.data.recorded.types import ClipFile, Rules, Unusable
 
 SUFFIX = ".npy"
 SILENCE = "silence.npy"
 RATIO = 4096  # audio samples a latent, in the released autoencoders and in the small codec
+LONGEST_SECONDS = 1e6  # eleven days: a larger number is no length of a piece
 
 
 def clip_files(path: Path, rules: Rules) -> Iterator[ClipFile]:
@@ -41,33 +42,68 @@ def clip_files(path: Path, rules: Rules) -> Iterator[ClipFile]:
 def read_description(path: Path) -> dict:
     """The JSON object of a file of latents. Raises Unusable when it is missing or not an object."""
     description = path.with_suffix(".json")
+    name = text.printable(description.name)
     try:
-        facts = json.loads(description.read_text(encoding="utf-8"))
+        facts = json.loads(text.decode(description.read_bytes()))
     except FileNotFoundError:
-        raise Unusable("no caption", f"{description.name} is missing") from None
-    except (OSError, ValueError) as error:
-        raise Unusable("no caption", f"{description.name} is not readable as JSON") from error
+        raise Unusable("no caption", f"{name} is missing") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise Unusable("no caption", f"{name} is not readable as JSON") from error
     if not isinstance(facts, dict):
-        raise Unusable("no caption", f"{description.name} is not a JSON object")
+        raise Unusable("no caption", f"{name} is not a JSON object")
     return facts
+
+
+def channels(path: Path) -> int:
+    """The number of channels of a file of latents. Raises Unusable when it holds none."""
+    return _array(path).shape[0]
+
+
+def _array(path: Path) -> np.ndarray:
+    """The array [C, T] of a file, not yet read into memory. Raises Unusable."""
+    try:
+        latents = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # a damaged header raises many types; a pickle is not loaded
+        raise Unusable("unreadable", "the file is not an array in NumPy's format") from error
+    if latents.ndim != 2 or latents.dtype.kind != "f" or not latents.size:
+        raise Unusable("unreadable", f"an array {latents.dtype}{latents.shape}, not latents [C, T]")
+    return latents
 
 
 def _latents(path: Path) -> tuple[np.ndarray, int]:
     """The latents [C, T] float32 without padding, and their length in audio samples."""
-    try:
-        latents = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise Unusable("unreadable", "the file is not an array in NumPy's format") from error
-    if latents.ndim != 2 or latents.dtype.kind != "f" or not latents.size:
-        raise Unusable("unreadable", f"an array {latents.dtype}{latents.shape}, not latents [C, T]")
+    latents = _array(path)
     facts = read_description(path)
-    mask = facts.get("padding_mask", [1] * latents.shape[1])
-    if len(mask) != latents.shape[1] or not any(mask):
-        raise Unusable("unreadable", f"a padding_mask of length {len(mask)} for {latents.shape[1]} latents")
-    valid = len(mask) - mask[::-1].index(1)
-    latents = latents[:, :valid].astype(np.float32)
+    valid = _valid(facts.get("padding_mask"), latents.shape[1])
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which is a fault
+        latents = latents[:, :valid].astype(np.float32)
     if not np.isfinite(latents).all():
         raise Unusable("not finite", "some latents are not finite")
     longest = valid * RATIO
-    samples = round(float(facts.get("seconds_total", longest / SAMPLE_RATE)) * SAMPLE_RATE)
+    seconds = facts.get("seconds_total")
+    if seconds is None:
+        return latents, longest
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < LONGEST_SECONDS:
+        raise Unusable("unreadable", f"seconds_total is {_shown(seconds)}, not a number of seconds")
+    samples = round(seconds * SAMPLE_RATE)
     return latents, samples if longest - RATIO < samples <= longest else longest
+
+
+def _valid(mask: object, length: int) -> int:
+    """The number of latents up to the last 1 of a padding mask; all where there is no mask. Raises Unusable."""
+    if mask is None:
+        return length
+    if not isinstance(mask, list):
+        raise Unusable("unreadable", f"padding_mask is {_shown(mask)}, not a list")
+    if odd := [value for value in mask if not isinstance(value, bool | int | float) or value not in (0, 1)]:
+        raise Unusable("unreadable", f"padding_mask has {_shown(odd[0])}, not only 0 and 1")
+    if len(mask) != length or not any(mask):
+        raise Unusable(
+            "unreadable", f"padding_mask has {len(mask)} values, {sum(mask):g} of them 1, for {length} latents"
+        )
+    return len(mask) - mask[::-1].index(1)
+
+
+def _shown(value: object) -> str:
+    shown = json.dumps(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -3,7 +3,7 @@
 `folder` and `musiccaps` use it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -67,7 +67,9 @@ def prepare_recordings(
     rows = [row for one in made for row in _rows(*one, split, corpus.kind)]
     _add_contrast(rows)
     chosen = _choose(rows, settings)
-    paths = {row["clip_id"]: row.pop("path") for row in rows}
+    paths = {
+        _clip_id(recording, index): clip.path for recording, _, cut in made for index, clip in enumerate(cut.clips)
+    }
     manifest.write(chosen, target / "manifest.parquet")
     clips.write(((row["clip_id"], paths[row["clip_id"]]) for row in chosen), target / "clips.tar")
     summary = {
@@ -75,13 +77,14 @@ def prepare_recordings(
         "clips_left_over": len(rows) - len(chosen),
         "sources_by_status": status.counts(sources),
         "coverage": status.coverage(sources),
+        "lost_seconds": round(sum(source.lost_seconds for source in sources), 3),
     }
     tables.write_metrics(target / "summary.json", summary)
     return summary
 
 
 def _cut(recordings: list[Recording], rules: Rules, cache: Path) -> tuple[list, list[status.SourceStatus]]:
-    """[(recording, sha256, its clips)] of usable files and the status of the others.
+    """[(recording, sha256, its Cut)] of usable files and the status of the others.
 
     Of files with equal bytes the first is usable.
     """
@@ -105,17 +108,22 @@ def _cut(recordings: list[Recording], rules: Rules, cache: Path) -> tuple[list, 
     return made, faults
 
 
-def _usable(recording: Recording, sha256: str, made: list[cuts.Clip]) -> status.SourceStatus:
-    return status.SourceStatus(recording.name, "ok", "", recording.attempts, len(made), sha256)
+def _usable(recording: Recording, sha256: str, cut: cuts.Cut) -> status.SourceStatus:
+    lost = round(sum(remark.lost_seconds for remark in cut.remarks), 6)
+    reason = "; ".join(dict.fromkeys(remark.reason for remark in cut.remarks))
+    kind = "partial" if lost else "ok"
+    return status.SourceStatus(recording.name, kind, reason, recording.attempts, len(cut.clips), sha256, lost)
 
 
-def _rows(
-    recording: Recording, sha256: str, made: list[cuts.Clip], split: dict[str, str], source: str
-) -> Iterable[dict]:
-    """The manifest's rows of a recording, with the clip's `path`, still without contrast."""
-    for index, clip in enumerate(made):
-        yield {
-            "clip_id": f"{recording.id}-{index:03d}",
+def _clip_id(recording: Recording, index: int) -> str:
+    return f"{recording.id}-{index:03d}"
+
+
+def _rows(recording: Recording, sha256: str, cut: cuts.Cut, split: dict[str, str], source: str) -> Iterable[dict]:
+    """The manifest's rows of a recording, still without contrast."""
+    for index, clip in enumerate(cut.clips):
+        row = {
+            "clip_id": _clip_id(recording, index),
             "source": source,
             "piece": recording.piece,
             "split": split[recording.piece],
@@ -124,13 +132,23 @@ def _rows(
             "seconds": clip.seconds,
             "licence": recording.licence,
             "sha256": clip.sha256,
-            "path": clip.path,
             "file": recording.name,
             "file_sha256": sha256,
             "start_seconds": clip.start_seconds,
             **clip.facts,
-            **recording.facts,
         }
+        yield row | _copied(recording.facts, row.keys() | set(manifest.CORE.names))
+
+
+def _copied(facts: dict[str, str], ours: Collection[str]) -> dict[str, str]:
+    """The table's columns, those named like one of ours with "table_" before the name."""
+    copied: dict[str, str] = {}
+    for name in sorted(facts, key=lambda name: name in ours):  # stable: names that need no change first
+        new = name
+        while new in ours or new in copied:
+            new = f"table_{new}"
+        copied[new] = facts[name]
+    return copied
 
 
 def _add_contrast(rows: list[dict]) -> None:

@@ -21,6 +21,14 @@ class Rules:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """What the status table says of a usable file: seconds that give no clips, or a change to its audio."""
+
+    reason: str
+    lost_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class ClipFile:
     """The content of a clip's file, before it is written."""
 
@@ -28,4 +36,4 @@ class ClipFile:
     content: bytes
     start_seconds: float  # in the source file
     seconds: float
-    facts: dict[str, float]  # measured on the clip
+    facts: dict[str, float | str]  # measured on the clip

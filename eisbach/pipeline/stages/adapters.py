@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from eisbach import weighting
-from eisbach.adapters import imported, sa3_format
+from eisbach.adapters import imported
 from eisbach.adapters.merged import merged
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.pipeline import paths
@@ -28,7 +28,21 @@ def untrained(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
         settings.alpha,
         seed,
         norm_gradient=settings.norm_gradient,
+        conditioner=model.conditioner,
+        train_conditioner=settings.conditioner,
+        rounding=params.model.rounding,
     )
+    return model, adapters
+
+
+def initial(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
+    """`untrained`, or with every arm set to the adapter that params.finetune.init_from names.
+
+    Raises UserError when it does not fit the model and the settings.
+    """
+    model, adapters = untrained(params, seed)
+    if source := params.finetune.init_from:
+        adapters.start_from(imported.read(source), source)
     return model, adapters
 
 
@@ -42,25 +56,40 @@ def arm_names(params: Params) -> list[str]:
     return [*params.finetune.arms, *imported.files(params.imported, taken)]
 
 
+def check(adapters: PairedAdapters, params: Params, seed: int) -> list[str]:
+    """The names of `arm_names`, when the adapter of each can be used; call it before the first arm costs any work.
+
+    Raises UserError naming the file that is missing, is no adapter, does not fit the model or is not finite.
+    """
+    names = arm_names(params)
+    for arm in names:
+        with use_adapter(adapters, arm, params, seed):
+            pass
+    return names
+
+
 def label(params: Params, arm: str) -> dict[str, object]:
     """The columns `lam` and `adapter` of an arm's outcomes; `lam` is NaN for an arm without a known lambda."""
     if arm in params.finetune.arms:
         return {"lam": arms(params.finetune)[arm].lam, "adapter": params.finetune.adapter}
-    return {"lam": math.nan, "adapter": sa3_format.read(_imported_file(params, arm)).kind}
+    return {"lam": math.nan, "adapter": imported.read(_imported_file(params, arm)).kind}
 
 
 @contextmanager
-def use_adapter(adapters: PairedAdapters, arm: str, params: Params, seed: int) -> Iterator[None]:
-    """Run the DiT with only the adapter of `arm`, then restore it.
+def use_adapter(adapters: PairedAdapters, arm: str, params: Params, seed: int, strength: float = 1.0) -> Iterator[None]:
+    """Run the DiT with only the adapter of `arm`, at `strength` times its change, then restore it.
 
     The adapter is the one that `finetune` saved for `seed`, or the imported file of that name.
     """
     if arm in params.finetune.arms:
-        adapters.load(arm, paths.ADAPTERS / str(seed) / arm)
-        with merged(adapters, arm):
+        folder = paths.ADAPTERS / str(seed) / arm
+        if not folder.is_dir():
+            raise paths.missing(folder)
+        adapters.load(arm, folder)
+        with merged(adapters, arm, strength):
             yield
     else:
-        with imported.use_adapter(adapters, _imported_file(params, arm)):
+        with imported.use_adapter(adapters, _imported_file(params, arm), strength):
             yield
 
 

@@ -8,14 +8,13 @@ BEGIN, END = "<!-- loss table: written by `make card` -->\n", "<!-- end of loss 
 def main() -> None:
     import json
 
-    from eisbach.errors import UserError
     from eisbach.models import small
     from eisbach.pipeline import paths
     from eisbach.pipeline.files import replacing
 
     measured = paths.METRICS / "base.json"
     if not measured.is_file():
-        raise UserError(f"{measured} is missing; run `dvc repro base` first")
+        raise paths.missing(measured)
     table = json.loads(measured.read_text())["loss_by_tenth_of_t"]
     card = small.BASE / "README.md"
     text = card.read_text()

@@ -1,4 +1,4 @@
-"""Stage `census`: weight, entropy, energy and loss of held-out clips by t under the base model, and variations of w."""
+"""Stage `census`: weight, entropy, energy and loss of held-out clips by t, as they are and with flattened energy."""
 
 from eisbach.pipeline import command
 
@@ -15,17 +15,19 @@ def main() -> None:
     from eisbach.pipeline.stages import loading
 
     settings = load()
+    census = settings.census
     model = loading.base(settings)
     heldout = latents.load(paths.ARCHIVE).split("heldout")
-    times = loss_by_t.times(settings.census.times_per_tenth)
-    measured, varied = [], []
+    times = loss_by_t.times(census.times_per_tenth)
+    measured = []
     for t in track(times, "census", len(times)):
-        for at, clips, output, target in weight_stats.outputs(model, heldout, [t], settings.census.seed):
-            measured.append(weight_stats.measure(at, clips, output, target, settings.census.lam))
-            varied.append(weight_stats.vary(at, clips, output))
+        for at, clips, output, target in weight_stats.outputs(model, heldout, [t], census.seed):
+            measured.append(weight_stats.measure(at, clips, output, target, census.lam))
     table = pd.concat(measured, ignore_index=True)
     tables.write(paths.CENSUS, table)
-    tables.write(paths.SENSITIVITY, pd.concat(varied, ignore_index=True))
+    low = [t for t in times if t < 0.1]
+    flattened = weight_stats.measure_flattened(model, heldout, low, census.powers, census.lam, census.seed)
+    tables.write(paths.FLATTENED, flattened)
     tables.write_metrics(paths.METRICS / "census.json", weight_stats.summary(table))
 
 

@@ -1,5 +1,6 @@
 """Stage `encode`: encode clips and captions into one archive of latents and text states."""
 
+import sys
 from math import nan
 from statistics import fmean
 
@@ -21,6 +22,14 @@ def main() -> None:
     params = load()
     model = loading.base(params)
     rows = manifest.read(paths.MANIFEST)
+    cut = encode.longer_captions(model.conditioner.conditioners["prompt"], [row["caption"] for row in rows])
+    if cut["captions_cut"]:
+        print(
+            f"warning: the text encoder reads {cut['caption_tokens_limit']} tokens, and the captions of "
+            f"{cut['captions_cut']} of {len(rows)} clips are longer, up to {cut['longest_caption_tokens']}: shorten "
+            "them, or their ends are ignored",
+            file=sys.stderr,
+        )
     audio = track(clips.read(paths.CLIPS), "encode", len(rows))
     archive = encode.encode(model, audio, rows)
     latents.save(paths.ARCHIVE, archive)
@@ -37,6 +46,7 @@ def main() -> None:
         paths.METRICS / "encode.json",
         {
             "clips": len(rows),
+            **cut,
             "model_sha256": hub.sha256(loading.weights(params)),
             "latent_variance": archive.latents.transpose(1, 2)[archive.mask].var().item(),
             "heldout_error_db_latents": fmean(latent_errors) if latent_errors else nan,  # NaN for a corpus of latents

@@ -15,34 +15,39 @@ def main(seed: int) -> None:
     from eisbach import weighting
     from eisbach.adapters.paired import compile_blocks
     from eisbach.data import latents
-    from eisbach.pipeline import paths, tables
+    from eisbach.pipeline import arm_check, paths, tables
     from eisbach.pipeline.params import load
     from eisbach.pipeline.progress import track
     from eisbach.pipeline.stages import adapters as stage_adapters
-    from eisbach.training import loggers, previews, validation
-    from eisbach.training.loop import finetune, followed
+    from eisbach.pipeline.stages import loading
+    from eisbach.training import exports, loggers, previews, validation
+    from eisbach.training.loop import finetune
     from eisbach.training.processes import gathered, share
 
     params = load()
+    arm_check.finetune(params.finetune)
     processes = PartialState(cpu=params.model.device == "cpu")  # one, unless started by `accelerate launch`
     index, count = processes.process_index, processes.num_processes
     arms = params.finetune.arms
     weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in arms.items()}
-    mine = share(weightings, followed(weightings, params.finetune), index, count)
+    mine = share(weightings, arm_check.followed(weightings, params.finetune), index, count)
     settings = replace(params.finetune, arms={arm: arms[arm] for arm in mine})
-    model, adapters = stage_adapters.untrained(replace(params, finetune=settings), seed)
+    model, adapters = stage_adapters.initial(replace(params, finetune=settings), seed)
     if settings.compile:
         compile_blocks(adapters.dit)
     archive = latents.load(paths.ARCHIVE)
     data, heldout = archive.split("finetune"), archive.split("heldout")
     name = f"{seed}" if count == 1 else f"{seed}-{index + 1}of{count}"  # of this process's files
     state, audio = paths.CHECKPOINTS / f"finetune-{name}.safetensors", paths.CHECKPOINTS / f"previews-{seed}"
+    exported = paths.CHECKPOINTS / f"exports-{seed}"
     if not state.exists():
         for arm in mine:
-            shutil.rmtree(audio / arm, ignore_errors=True)  # previews of an earlier run
+            shutil.rmtree(audio / arm, ignore_errors=True)  # of an earlier run
+            shutil.rmtree(exported / arm, ignore_errors=True)
+    export = partial(exports.write, adapters, loading.name(params), exported)
     preview = partial(previews.write, model, adapters, heldout, settings, params.generate, audio)
     chosen = {arm: weightings[arm] for arm in mine}
-    training = finetune(model, adapters, chosen, data, settings, seed, state, heldout, preview)
+    training = finetune(model, adapters, chosen, data, settings, seed, state, heldout, preview, export)
     logged = loggers.logged(training, settings.loggers, paths.CHECKPOINTS / f"logs-{name}")
     by_step = zip(*[logged] * len(mine), strict=True)  # so that the progress bar counts steps
     records = list(chain.from_iterable(track(by_step, f"finetune seed {name}", settings.steps)))
@@ -57,7 +62,9 @@ def main(seed: int) -> None:
         for kind, table in made.items():
             tables.write(folder / f"{kind}.parquet", table.assign(seed=seed, regime=model.regime))
     processes.wait_for_everyone()
-    state.unlink()  # last: if the stage is killed before, the same command finds the finished run and writes it again
+    state.unlink(
+        missing_ok=True
+    )  # last: if the stage is killed before, the same command finds the finished run and writes it again
 
 
 def _rows(record: dict):

@@ -4,13 +4,17 @@ from eisbach.pipeline import command
 
 
 def main(seed: int) -> None:
+    import sys
+    from functools import partial
+
     import pandas as pd
     import soundfile
     import torch
     from safetensors.torch import save_file
 
     from eisbach.data import latents
-    from eisbach.inference.generate import generate, prompts
+    from eisbach.errors import UserError
+    from eisbach.inference.generate import chosen, generate
     from eisbach.pipeline import paths, tables
     from eisbach.pipeline.files import replacing
     from eisbach.pipeline.params import load
@@ -22,16 +26,19 @@ def main(seed: int) -> None:
     params = load()
     settings = params.generate
     model, adapters = stage_adapters.untrained(params, seed)
-    asked = prompts(latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
+    arms = stage_adapters.check(adapters, params, seed)
+    asked = chosen(model, latents.load(paths.ARCHIVE).split("heldout"), settings.prompts)
     noise_seed = derive(settings.noise_seed, "generate", seed)  # per seed, so that intervals over seeds include it
-    samples, rows = {}, []
+    samples, rows, diverged = {}, [], []
     with replacing(paths.SAMPLES / str(seed)) as folder:
         folder.mkdir()
-        arms = stage_adapters.arm_names(params)
         for arm in track(arms, f"generate seed {seed}", len(arms)):
-            with stage_adapters.use_adapter(adapters, arm, params, seed):
-                made = generate(model, asked, settings.noises, settings.steps, settings.cfg_scale, noise_seed)
+            use_arm = partial(stage_adapters.use_adapter, adapters, arm, params, seed)
+            made = generate(model, asked, settings, noise_seed, use_arm)
             samples[arm] = made
+            if not made.isfinite().all():  # kept as evidence; there is no audio of it, and the other arms go on
+                diverged.append(arm)
+                continue
             decoded = thread_map(torch.no_grad()(model.pretransform.decode), made[:, :1])
             for prompt, (clip, audio) in enumerate(zip(asked.clips.itertuples(), decoded, strict=True)):
                 name = f"{arm}-{prompt:02d}.flac"
@@ -47,8 +54,15 @@ def main(seed: int) -> None:
                         "file": name,
                     }
                 )
+        if len(diverged) == len(arms):
+            raise UserError(f"seed {seed}: the samples of every arm are not finite; lower finetune.lr in params.yaml")
         save_file(samples, folder / "samples.safetensors")
         tables.write(folder / "samples.parquet", pd.DataFrame(rows).assign(seed=seed, regime=model.regime))
+    for arm in diverged:
+        cure = (
+            "lower finetune.lr in params.yaml" if arm in params.finetune.arms else f"remove it from {params.imported}"
+        )
+        print(f"arm '{arm}', seed {seed}: its samples are not finite, so it has no audio; {cure}", file=sys.stderr)
 
 
 if __name__ == "__main__":

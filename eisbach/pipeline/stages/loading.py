@@ -15,12 +15,13 @@ def base(params: Params) -> nn.Module:
     An empty source names the shipped model; any other source holds a small or a released checkpoint. Raises the
     UserErrors of `hub.locate`, `small.load` and `released.load`.
     """
-    model = _load(params.model)
-    closed_form.use(model.model.model)
-    return model
+    found = model(params.model)
+    closed_form.use(found.model.model)
+    return found
 
 
-def _load(settings: Model) -> nn.Module:
+def model(settings: Model) -> nn.Module:
+    """The model that `settings` name, as its loader leaves it. Raises the same errors."""
     if not settings.source:
         return small.load()
     checkpoint = hub.locate(settings.source, settings.revision)
@@ -41,3 +42,9 @@ def _load(settings: Model) -> nn.Module:
 def weights(params: Params) -> Path:
     """The file from which `base` reads the weights."""
     return hub.locate(params.model.source or small.BASE, params.model.revision).file(hub.WEIGHTS)
+
+
+def name(params: Params) -> str:
+    """The base as files name it: its source, with the revision of a name on the hub."""
+    source = params.model.source or small.BASE.name
+    return f"{source}@{params.model.revision}" if params.model.revision else source

@@ -19,12 +19,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     from eisbach.data import corpus, status
     from eisbach.data.musiccaps import annotations, fetching
-    from eisbach.pipeline.params import MusicCaps, load, read_yaml
+    from eisbach.pipeline import yaml_file
+    from eisbach.pipeline.params import MusicCaps, load
 
     prepare = load().prepare
     settings = prepare.corpus
     if not isinstance(settings, MusicCaps):
-        conf = read_yaml(CONF, str(CONF), "run from the project's root, which holds conf/")
+        conf = yaml_file.read(CONF, str(CONF), "run from the project's root, which holds conf/")
         settings = MusicCaps(**conf["prepare"]["corpus"])
     settings = replace(settings, **{name: value for name, value in options.items() if value is not None})
     rows = annotations.select(settings, prepare.seed)

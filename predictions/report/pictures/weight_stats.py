@@ -101,36 +101,6 @@ def weight_against_energy(table: pd.DataFrame) -> Picture:
         return Picture(svg.inline(figure, "weight-energy", alt), alt, caption)
 
 
-def sensitivity(table: pd.DataFrame) -> Picture:
-    """Mean w by class of the same outputs with fewer channels, with fewer positions, and at other scales.
-
-    `table` has one row per (clip, t, variation): `clip_id`, `contrast_class`, `varied`, `value` and `w`.
-    """
-    names = {"channels": "channels kept", "positions": "positions kept", "scale": "scale of the output"}
-    picked = table[table["contrast_class"].isin(["flat", "contrast"])]
-    with svg.style():
-        figure, panels = svg.figure(columns=3, height=2.6, width=6.4, sharey=True)
-        for axes, (varied, words) in zip(panels, names.items(), strict=True):
-            means = picked[picked["varied"] == varied].groupby(["contrast_class", "value"])["w"].mean()
-            for label in ("flat", "contrast"):
-                style = "s--" if label == "contrast" else "o-"
-                axes.plot(means[label].index, means[label], style, color=CLASSES[label], markersize=4, label=label)
-            axes.set(xlabel=words, xlim=(0, None), ylim=(0, None))
-        panels[0].set_ylabel("mean weight w")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-        means = picked.groupby(["varied", "value"])["w"].mean()
-        alt = "; ".join(
-            f"{words} {means[varied].index[0]:g} to {means[varied].index[-1]:g}: w {means[varied].iloc[0]:.3f} to "
-            f"{means[varied].iloc[-1]:.3f}"
-            for varied, words in names.items()
-        )
-        caption = (
-            f"Mean weight of the same outputs (n = {picked['clip_id'].nunique()} held-out clips, all t) after dropping "
-            "channels, dropping positions, or scaling: the music is the same, the weight is not."
-        )
-        return Picture(svg.inline(figure, "sensitivity", alt), alt, caption)
-
-
 def _by_class(table: pd.DataFrame, column: str, axes) -> None:
     present = [name for name in CLASSES if (table["contrast_class"] == name).any()]
     sns.lineplot(

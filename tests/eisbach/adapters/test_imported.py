@@ -86,7 +86,14 @@ def test_every_file_of_the_folder_is_an_arm_by_its_name(tmp_path):
     assert files(tmp_path / "nowhere", set()) == {}
     for name in ("b.safetensors", "a.safetensors", "README.md"):
         (tmp_path / name).touch()
-    assert list(files(tmp_path, {"baseline"})) == ["a", "b"]
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "peft").mkdir()
+    (tmp_path / "peft" / "adapter_config.json").touch()
+    assert list(files(tmp_path, {"baseline"})) == ["a", "b", "peft"]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "adapter_config.json").touch()
+    with pytest.raises(UserError, match="has the name of an arm"):
+        files(tmp_path, {"baseline"})
 
 
 def test_a_file_with_the_name_of_an_arm_is_refused(tmp_path):

@@ -52,11 +52,11 @@ def test_an_unreadable_audio_file_is_named(tmp_path):
 
 
 def test_a_missing_archive_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"none\.tar are missing"):
+    with pytest.raises(UserError, match=r"none\.tar is missing"):
         list(clips.read(tmp_path / "none.tar"))
 
 
 def test_a_damaged_archive_is_named(tmp_path):
     (tmp_path / "bad.tar").write_bytes(b"x" * 2000)
-    with pytest.raises(UserError, match=r"bad\.tar are damaged"):
+    with pytest.raises(UserError, match=r"bad\.tar is damaged"):
         list(clips.read(tmp_path / "bad.tar"))

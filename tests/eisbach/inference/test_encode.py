@@ -4,7 +4,7 @@ import torch
 
 from eisbach.data.clips import LatentClip
 from eisbach.errors import UserError
-from eisbach.inference.encode import encode, reconstruction_db
+from eisbach.inference.encode import encode, longer_captions, reconstruction_db
 
 
 @pytest.fixture
@@ -95,3 +95,16 @@ def test_states_beyond_half_precision_are_refused(tiny_model, clips, manifest, m
     monkeypatch.setattr(prompt, "states", lambda captions: (1e5 + 0 * states, mask))
     with pytest.raises(UserError, match="too large for half precision"):
         encode(tiny_model, clips, manifest)
+
+
+def test_captions_beyond_the_text_encoder_are_counted_and_those_at_its_end_are_not(tiny_model):
+    encoder = tiny_model.conditioner.conditioners["prompt"]
+    fitting = " ".join(["slow"] * (encoder.max_length - 2))  # the tokenizer adds two
+    found = longer_captions(encoder, ["slow", fitting, f"{fitting} slow", f"{fitting} slow low strings"])
+    assert found == {
+        "captions_cut": 2,
+        "longest_caption_tokens": encoder.max_length + 3,
+        "caption_tokens_limit": encoder.max_length,
+    }
+    states, _ = encoder.states([f"{fitting} slow", fitting])
+    assert torch.equal(states[0], states[1])

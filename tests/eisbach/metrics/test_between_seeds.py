@@ -6,6 +6,7 @@ from scipy import stats
 
 from eisbach.errors import UserError
 from eisbach.metrics import between_seeds, consistency
+from eisbach.pipeline import paths
 
 
 def drawn(seed: int, shift: float = 0.0, shape=(40, 6, 3)) -> np.ndarray:
@@ -108,9 +109,10 @@ def test_features_are_loaded_as_saved_to_the_precision_of_the_file(tmp_path):
             assert np.array(group) == pytest.approx(np.array(wanted), abs=1 / 32)
 
 
-def test_a_missing_file_names_the_command_that_makes_it(tmp_path):
-    with pytest.raises(UserError, match="dvc repro evaluate"):
-        between_seeds.load(tmp_path / between_seeds.FILE, "baseline")
+def test_a_missing_file_names_the_command_that_makes_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="dvc repro evaluate@3"):
+        between_seeds.load(paths.EVALUATION / "3" / between_seeds.FILE, "baseline")
 
 
 def test_a_missing_arm_is_named(tmp_path):

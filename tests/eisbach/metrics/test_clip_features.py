@@ -4,6 +4,7 @@ import torch
 
 from eisbach.errors import UserError
 from eisbach.metrics import clip_features
+from eisbach.pipeline import paths
 
 
 @pytest.fixture
@@ -59,9 +60,10 @@ def test_vectors_and_scale_are_loaded_as_saved(tmp_path, clips):
     assert clip_features.measure(clips[0], loaded) == clip_features.measure(clips[0], scale)
 
 
-def test_a_missing_file_names_the_command_that_makes_it(tmp_path):
+def test_a_missing_file_names_the_command_that_makes_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="dvc repro reference"):
-        clip_features.load(tmp_path / "reference.safetensors", [])
+        clip_features.load(paths.REFERENCE, [])
 
 
 def test_a_missing_embedder_is_named(tmp_path, clips):

@@ -198,3 +198,43 @@ def test_a_configuration_is_compared_with_the_nearest_known_one():
     config = changed(config_check.known("stability_small"), f"{DIT}.depth", 21)
     with pytest.raises(UserError, match=r"configuration of 'stability_small': .*config\.depth' is 21, not 20;"):
         config_check.check(config, [], "x")
+
+
+SPELLINGS = [
+    ("model.pretransform.config.encoder.type", "same"),
+    ("model.pretransform.config.decoder.type", "same"),
+    (f"{DIT}.timestep_features_dim", None),
+    (f"{DIT}.transformer_type", None),
+    ("model.diffusion.distribution_shift_options.base_shift", None),
+    ("model.diffusion.distribution_shift_options.max_shift", None),
+    ("model.diffusion.distribution_shift_options.min_length", None),
+]
+
+
+def test_aliases_and_defaults_left_out_are_the_same_model():
+    config = config_check.known("medium")
+    for path, value in SPELLINGS:
+        config = changed(config, path, value)
+    assert config_check.check(config, [], "x") == "medium"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (f"{DIT}.timestep_features_type", None),
+        (f"{DIT}.norm_type", None),
+        (f"{DIT}.attn_kwargs.qk_norm", None),
+        (f"{DIT}.attn_kwargs.qk_norm", "l2"),
+        (f"{DIT}.global_cond_type", None),
+        ("model.diffusion.mask_padding_attention", None),
+        ("model.diffusion.use_effective_length_for_schedule", None),
+        ("model.conditioning.configs.seconds_total.config.max_val", None),
+        ("model.pretransform.config.encoder.config.sliding_window", None),
+        ("model.pretransform.config.bottleneck.config.auto_scale", None),
+        ("model.pretransform.chunked", None),
+    ],
+)
+def test_a_setting_left_out_that_is_no_default_is_still_named(path, value):
+    config = changed(config_check.known("medium"), path, value)
+    with pytest.raises(UserError, match=path.rpartition(".")[2]):
+        config_check.check(config, [], "x")

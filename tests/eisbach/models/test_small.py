@@ -34,6 +34,22 @@ def test_the_shipped_base_loads_frozen():
     assert model.pretransform.downsampling_ratio == 4096
 
 
+def _double(value):
+    return value.double() if torch.is_tensor(value) and value.is_floating_point() else value
+
+
+@pytest.mark.reference
+def test_the_shipped_base_computes_in_float32_what_it_computes_in_float64():
+    model, generator = small.load(), torch.Generator().manual_seed(0)
+    x, states = torch.randn(2, 64, 32, generator=generator), torch.randn(2, 5, 384, generator=generator)
+    inputs = dit_inputs(model, states, torch.ones(2, 5, dtype=torch.bool), torch.tensor([10.0, 10.0]), 32)
+    t = torch.tensor([0.1, 0.8])
+    measured = model.model(x, t, **inputs, use_checkpointing=False)
+    wide = {name: _double(value) for name, value in inputs.items()}
+    exact = model.double().model(x.double(), t.double(), **wide, use_checkpointing=False)
+    assert (measured - exact).abs().max() < 1e-4 * exact.std()
+
+
 def test_saving_and_loading_changes_no_bit(tmp_path, tiny_model, config):
     write_model(tmp_path, tiny_model, config)
     loaded = small.load(tmp_path).state_dict()

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_every_corpus_of_conf_is_valid_and_complete(tmp_path, data, kind):
         ({"prepare": {"corpus": {"kind": "radio"}}}, "'prepare.corpus' is {'kind': 'radio'}: input tag 'radio'"),
         ({"finetune": {"steps": "100"}}, "'finetune.steps' is '100': input should be a valid integer"),
         ({"finetune": {"adapter": "hydra"}}, "'finetune.adapter' is 'hydra': input should be 'dora' or 'lora'"),
-        ({"seeds": 3}, "'seeds' is 3: input should be a valid array"),
+        ({"seeds": 3}, "'seeds' is 3: input should be a list"),
         ({"finetune": {"arms": {"x": {"settings": {}}}}}, "missing key 'finetune.arms.x.weighting'"),
     ],
 )
@@ -107,7 +108,27 @@ def test_a_missing_section_is_named(tmp_path, section):
         params.load(written(tmp_path, yaml.safe_dump(whole)))
 
 
-@pytest.mark.parametrize(("content", "said"), [("prepare: [", "not readable as YAML"), ("- 1", "should be an object")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("prepare: [", "not readable as YAML"),
+        ("- 1", "has no sections"),
+        ("just text", "has no sections"),
+        ("3", "has no sections"),
+        ("", "is empty"),
+        ("# a comment\n", "is empty"),
+        ("seeds:\n\t- 1", r"line 2, column 1: .*'\\t'"),
+        ("seeds: [0]\nseeds: [1]", 'line 2, column 1: found duplicate key "seeds"'),
+        ("seeds: [0]\n---\nseeds: [1]", "another document"),
+        ("seeds: 2026-01-01", "'seeds' is a date, 2026-01-01"),
+        ("seeds: 2026-02-31", "day is out of range"),
+        ("1: 2", "the key 1 is no text"),
+        ("seeds: " + "9" * 5000, "not readable as YAML"),
+        ("[" * 5000, "not readable as YAML|nested too deeply"),
+        ("seeds: &a [*a]", "nested too deeply, or contains itself"),
+        ("seeds: !!python/object:os.system x", "not readable as YAML"),
+    ],
+)
 def test_a_file_without_settings_is_refused_in_one_sentence(tmp_path, content, said):
     with pytest.raises(UserError, match=said) as caught:
         params.load(written(tmp_path, content))
@@ -119,11 +140,53 @@ def test_a_missing_file_says_where_to_run(tmp_path):
         params.load(tmp_path / "params.yaml")
 
 
-def test_the_command_prints_nothing_for_a_valid_file(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("sys.argv", ["params"])
-    params.main()
-    assert capsys.readouterr().out == ""
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe\x00", "is not UTF-8 (byte 0); save it as UTF-8"),
+        ("seeds: [0]  # caf\xe9".encode("latin-1"), "byte 17"),
+    ],
+)
+def test_a_file_in_another_encoding_is_refused(tmp_path, content, said):
+    (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        params.load(tmp_path / "params.yaml")
+    assert said in str(caught.value)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path):
+    (tmp_path / "params.yaml").mkdir()
+    with pytest.raises(UserError, match=r"params\.yaml cannot be read \(Is a directory\)"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + (ROOT / "params.yaml").read_bytes())
+    assert params.load(path) == params.load(ROOT / "params.yaml")
+
+
+@pytest.mark.parametrize("number", ["1e-4", "1E-4", "1.0e-4", ".0001", "0.0001"])
+def test_a_number_may_be_written_in_any_usual_way(tmp_path, number):
+    changed = text().replace("\n  lr: 0.0005\n", f"\n  lr: {number}\n")
+    assert changed != text()
+    assert params.load(written(tmp_path, changed)).finetune.lr == 1e-4
+    assert preset(tmp_path, f"finetune.lr={number}").finetune.lr == 1e-4
+
+
+def test_an_interpolation_that_leads_nowhere_is_refused_in_one_sentence():
+    with pytest.raises(UserError, match="does not fit conf/") as caught:
+        compose.composed(["imported=${nope}"], ROOT / "conf")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", ["a: [", "a: 1\na: 2", "\ta: 1"])
+def test_a_file_of_conf_that_is_not_yaml_is_refused_in_one_sentence(tmp_path, fault):
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    (tmp_path / "conf" / "profile" / "smoke.yaml").write_text(fault)
+    with pytest.raises(UserError, match="does not fit conf/") as caught:
+        compose.composed(["profile=smoke"], tmp_path / "conf")
+    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_profile_is_named():

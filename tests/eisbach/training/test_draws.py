@@ -33,7 +33,7 @@ RELEASED = replace(
     ot_coupling=True,
     silence_extension=0.3,
     inpainting=(0.4, 0.3, 0.3),
-    context_loss=0.2,
+    context_loss=1.0,
 )
 
 
@@ -165,11 +165,12 @@ def released_step(model, data, seed):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("kind", ["lora", "dora"])
-def test_a_step_with_factor_one_is_the_released_step(tmp_path, tiny_model, archive, kind, seed):
+@pytest.mark.parametrize(("kind", "conditioner"), [("lora", False), ("dora", False), ("lora", True), ("dora", True)])
+def test_a_step_with_factor_one_is_the_released_step(tmp_path, tiny_model, archive, kind, conditioner, seed):
     """Loss, and the gradient of every adapter tensor, under Stability's own LoRA layers."""
     theirs = copy.deepcopy(tiny_model)
-    adapters = PairedAdapters(tiny_model.model.model, ["baseline"], kind, 4, 4.0)
+    own = {"conditioner": tiny_model.conditioner, "train_conditioner": conditioner}
+    adapters = PairedAdapters(tiny_model.model.model, ["baseline"], kind, 4, 4.0, **own)
     seen = {}
     for name, parameter in adapters.parameters("baseline").items():
         with torch.no_grad():
@@ -178,14 +179,14 @@ def test_a_step_with_factor_one_is_the_released_step(tmp_path, tiny_model, archi
     adapters.save("baseline", tmp_path / "adapter")
     export_adapter(tmp_path / "adapter", tmp_path / "adapter.safetensors")
     load_and_apply_loras(theirs, [tmp_path / "adapter.safetensors"], "diffusion_cond_inpaint")
-    for parameter in theirs.conditioner.parameters():
-        parameter.requires_grad_(False)
+    layers = get_lora_layers(theirs.model) + get_lora_layers(theirs.conditioner)
+    assert len(layers) == len(adapters.layers)
     loss = released_step(theirs, archive, seed)
     loss.backward()
     (record,) = finetune(tiny_model, adapters, {"baseline": make("baseline")}, archive, RELEASED, seed)
     assert record["objective"] == pytest.approx(loss.item(), rel=1e-5)
     pairs = {"lora_A": "lora_A.weight", "lora_B": "lora_B.weight", "magnitude": "lora_magnitude_vector"}
-    for name, layer in get_lora_layers(theirs.model):
+    for name, layer in layers:
         for their_name, our_name in pairs.items():
             if hasattr(layer, their_name):
                 ours = seen[f"{name.removeprefix('model.')}.{our_name}"]

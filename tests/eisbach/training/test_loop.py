@@ -246,3 +246,14 @@ def test_the_loss_is_that_of_the_valid_positions(tiny_model, tiny_archive):
     torch.testing.assert_close(
         records[0]["factor"], make("barrier")(output, None, shared.t, shared.clips.mask), rtol=1e-4, atol=1e-4
     )
+
+
+def test_an_adapter_that_is_not_finite_after_the_last_step_is_refused(tiny_model, tiny_archive):
+    settings = replace(SETTINGS, steps=1)
+    adapters = PairedAdapters(tiny_model.model.model, ["baseline"], settings.adapter, settings.rank, settings.alpha)
+    records = finetune(tiny_model, adapters, {"baseline": make("baseline")}, tiny_archive, settings, 0)
+    next(records)
+    with torch.no_grad():
+        next(iter(adapters.parameters("baseline").values())).fill_(torch.nan)
+    with pytest.raises(UserError, match="the adapter of arm 'baseline' is not finite after the last step"):
+        next(records)

@@ -67,7 +67,7 @@ def test_a_value_that_is_not_finite_is_named(tmp_path, table, value):
 @pytest.mark.parametrize("content", [b"", b"not parquet at all", b"PAR1PAR1"])
 def test_a_damaged_table_is_named(tmp_path, content):
     (tmp_path / "a.parquet").write_bytes(content)
-    with pytest.raises(UserError, match=r"a\.parquet is damaged or not a parquet file"):
+    with pytest.raises(UserError, match=r"a\.parquet is damaged "):
         outcomes.read([tmp_path / "a.parquet"])
 
 

@@ -50,6 +50,11 @@ def test_the_proofs_are_listed_in_the_order_of_the_report():
         "detached_direction",
         "fixed_point",
         "adamw_ignores_a_constant_factor",
+        "second_order_gap",
+        "divergence_bounds",
+        "ideal_output_at_both_ends",
+        "ratio_bound",
+        "linear_response",
     ]
 
 

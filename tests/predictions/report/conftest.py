@@ -166,17 +166,13 @@ def write_run(root: Path) -> None:
 
     shutil.copyfile("params.yaml", root / "params.yaml")
     params = yaml.safe_load((root / "params.yaml").read_text()) | {"seeds": list(SEEDS)}
-    params["finetune"]["arms"] = {arm: {"weighting": "baseline", "settings": {}} for arm in ARMS}
+    params["finetune"]["arms"] = {arm: {"weighting": "baseline", "settings": {}} for arm in ARMS if arm.isalnum()}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     clips = [(f"clip-{number}", name) for number in range(6) for name in CLASSES]
     census = frame(("clip", "t"), clips, TENTHS, w=(0.1, 0.3), factor=(0.5, 0.6), energy=(1, 2))
     census[["clip_id", "contrast_class"]] = census.pop("clip").tolist()
     table("artifacts/census/census.parquet", census)
-    varied = [(name, value) for name in ("channels", "positions", "scale") for value in (1.0, 2.0)]
-    sensitivity = frame(("clip", "varied"), clips, varied, w=(0.1, 0.3))
-    sensitivity[["clip_id", "contrast_class"]] = sensitivity.pop("clip").tolist()
-    sensitivity[["varied", "value"]] = sensitivity["varied"].tolist()
-    table("artifacts/census/sensitivity.parquet", sensitivity)
+    write_map(table, frame)
     table("artifacts/base/loss_by_t.parquet", frame(("clip_id", "t"), ("a", "b"), TENTHS, loss=(0.6, 1)))
     licences = pd.DataFrame({"licence": [HOSTILE, "CC BY 4.0", "CC BY 4.0"]})
     table("artifacts/corpus/manifest.parquet", licences)
@@ -222,6 +218,23 @@ def write_run(root: Path) -> None:
     }
     for path, content in numbers.items():
         (root / path).write_text(json.dumps(content))
+
+
+def write_map(table, frame) -> None:
+    """The tables of the stage `weight_map`."""
+    found = {"w": (0.1, 0.3), "w_se": (0, 0.01), "factor_cv": (0.01, 0.1), "factor_cv_se": (0, 0.01)}
+    measured = {f"measured_{name}": span for name, span in found.items()}
+    place = {"channels": 64.0, "length": 108, "lam": 0.5}
+    cells = frame(("sweep", "deviation", "scale"), ("deviation", "scale"), (0.0, 0.4), (0.5, 1.0), **found)
+    cells = cells.assign(**place, w_second_order=0.2)
+    table("artifacts/weight_map/cells.parquet", cells)
+    limits = frame(("scale",), (0.5, 1.0), mean_w=(0.1, 0.5), spread=(0.1, 0.5)).assign(**place)
+    table("artifacts/weight_map/limits.parquet", limits)
+    marks = frame(("name",), ("small corpus", "white noise"), deviation=(0, 0.5), **measured)
+    table("artifacts/weight_map/marks.parquet", marks)
+    table("artifacts/weight_map/by_t.parquet", frame(("power", "t"), (0.5, 1.0), (0.1, 0.5), **found, **measured))
+    medium = frame(("clip", "t", "lam"), ("10 s", "120 s"), (0.0, 0.5, 1.0), (0.5, 1.0), **found)
+    table("artifacts/weight_map/medium.parquet", medium)
 
 
 def write_toys(table, frame) -> None:

@@ -19,7 +19,7 @@ def test_a_clip_has_exactly_the_seconds_asked_for(tmp_path):
 
 def test_decoding_keeps_rate_and_samples(tmp_path):
     soundfile.write(tmp_path / "a.flac", tune(0, 1.0, 22050, 1), 22050)
-    assert ffmpeg.decode(tmp_path / "a.flac", tmp_path / "a.wav") == ""
+    assert ffmpeg.decode(tmp_path / "a.flac", tmp_path / "a.wav") == ffmpeg.Decoded(1.0, 0.0, True, "")
     (source, rate), (decoded, decoded_rate) = (soundfile.read(tmp_path / name) for name in ("a.flac", "a.wav"))
     assert decoded_rate == rate
     assert np.array_equal(decoded, source)
@@ -27,7 +27,10 @@ def test_decoding_keeps_rate_and_samples(tmp_path):
 
 def test_the_fault_of_a_file_is_returned(tmp_path):
     (tmp_path / "a.m4a").write_bytes(b"no music")
-    assert "Invalid data" in ffmpeg.decode(tmp_path / "a.m4a", tmp_path / "a.wav")
+    decoded = ffmpeg.decode(tmp_path / "a.m4a", tmp_path / "a.wav")
+    assert decoded.seconds == 0
+    assert decoded.fault == "moov atom not found"
+    assert "moov atom" in ffmpeg.clip(tmp_path / "a.m4a", tmp_path / "a.flac", 0, 1)
 
 
 @pytest.mark.parametrize(

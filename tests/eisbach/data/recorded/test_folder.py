@@ -22,6 +22,7 @@ from eisbach.data.recorded import ffmpeg
 from eisbach.data.recorded.folder import prepare_folder
 from eisbach.errors import UserError
 from tests.eisbach.data.music import tune
+from tests.eisbach.data.recorded import cases
 from tests.settings import FOLDER, PARAMS
 
 SECONDS = 1.0  # of a clip; short, because there are many files
@@ -71,45 +72,17 @@ def good(root):
 
 
 def broken(root):
-    """Write 40 unusable files; returns the expected status by name."""
-    wave, flac, mp3 = (put(root, f"whole.{kind}", 700, 2.0).read_bytes() for kind in ("wav", "flac", "mp3"))
-    for path in root.glob("whole.*"):
-        path.unlink()
-    with_nan = tune(1, SECONDS)
-    with_nan[1000, 0] = np.nan
-    with_infinity = tune(2, SECONDS)
-    with_infinity[-1] = np.inf
-    silent = np.zeros((44100, 2))
-    kinds = [
-        ("unreadable", "wav", b""),
-        ("unreadable", "mp3", b"This is no music at all, only its name says so.\n" * 40),
-        ("unreadable", "flac", flac[:30]),
-        ("unreadable", "flac", flac[: len(flac) // 2]),
-        ("unreadable", "m4a", b"\0" * 5000),
-        ("truncated", "wav", wave[: len(wave) // 2]),
-        ("truncated", "mp3", mp3[: len(mp3) // 2]),
-        ("unreadable", "wav", wave[:20]),
-        ("not finite", "wav", with_nan),
-        ("not finite", "wav", with_infinity),
-        ("channels", "wav", np.tile(tune(3, SECONDS, channels=1), 8)),
-        ("rate", "wav", (tune(4, 3.0, 3), 3)),
-        ("silent", "flac", silent),
-        ("silent", "wav", silent + 1e-5),
-        ("short", "wav", tune(5, 0.2)),
-        ("no caption", "flac", tune(6, SECONDS)),
-    ]
+    """Write 40 unusable or damaged files; returns the expected status by name."""
+    unusable = [case for case in cases.AUDIO if case.status not in ("ok", "partial")]
     expected = {}
     for index in range(FAULTS):
-        status, kind, content = kinds[index % len(kinds)]
-        path = root / f"broken{index}.{kind}"
-        if isinstance(content, bytes):
-            path.write_bytes(content[:-1] + bytes([index]) if len(content) > 100 else content)
-        else:
-            sound, rate = content if isinstance(content, tuple) else (content, 44100)
-            soundfile.write(path, sound * (1 + index / 1000), rate, subtype="FLOAT" if kind == "wav" else None)
-        if status != "no caption":
-            path.with_suffix(".txt").write_text("a caption")
-        expected[path.name] = status
+        case = unusable[index % len(unusable)]
+        path = root / f"broken{index}{Path(case.name).suffix}"
+        case.make(path, 1000 + index)
+        path.with_suffix(".txt").write_text("a caption")
+        expected[path.name] = case.status
+    empty = [name for name in expected if (root / name).stat().st_size == 0]
+    expected |= dict.fromkeys(empty[1:], "unreadable")
     return expected
 
 
@@ -158,7 +131,9 @@ def test_clips_are_as_the_manifest_describes_them(mixed):
         assert clip_id == row["clip_id"]
         assert sound.shape == (2, round(row["seconds"] * 44100))
         assert audio.rms_db(sound) == pytest.approx(row["rms_db"], abs=0.01)
-        assert row["seconds"] == pytest.approx(SECONDS, abs=0.06 if row["file"].endswith(("mp3", "m4a")) else 0.001)
+        # ffmpeg cuts up to 128 samples from the end of a Vorbis file of one page.
+        tolerance = {".mp3": 0.06, ".m4a": 0.06, ".ogg": 0.005}.get(Path(row["file"]).suffix, 0.001)
+        assert row["seconds"] == pytest.approx(SECONDS, abs=tolerance)
 
 
 def test_clips_have_the_target_rms_or_the_highest_peak(mixed):
@@ -263,13 +238,13 @@ def test_a_table_gives_captions_aspects_and_groups(tmp_path, kind):
     assert {row["split"] for row in rows} == {"finetune", "heldout"}
 
 
-def test_a_file_that_only_the_table_names_is_missing(tmp_path):
+def test_a_file_that_only_the_table_names_is_missing_or_outside(tmp_path):
     root = tmp_path / "music"
     small(root)
-    lines = [f"{name},a tune\n" for name in ("0.wav", "1.wav", "../7.wav")]
+    lines = [f"{name},a tune\n" for name in ("0.wav", "1.wav", "../7.wav", "8.wav")]
     (root / "metadata.csv").write_text("file_name,caption\n" + "".join(lines))
     _, status = prepared(root, tmp_path, min_coverage=0.1)
-    assert status["status"]["../7.wav"] == "missing"
+    assert status["status"].to_dict().items() >= {"../7.wav": "outside", "8.wav": "missing"}.items()
 
 
 @pytest.fixture
@@ -351,14 +326,8 @@ def test_too_little_coverage_is_refused_with_the_counts_of_statuses(tmp_path):
         (None, {"path": "nowhere"}, "'nowhere' .* no such folder"),
         (None, {"group": "album"}, "'album' .* no such column"),
         (None, {"captions": "none.csv"}, r"none\.csv cannot be read"),
-        (None, {"min_seconds": 2.0}, "min_seconds is 2"),
-        (None, {"heldout_share": 1.0}, "heldout_share is 1"),
         ("file,caption\n0.wav,x\n", {}, "lacks the column file_name"),
-        ("file_name,caption\n0.wav,x\n0.wav,y\n", {}, "'0.wav' twice"),
         ("file_name,caption\n0.wav,x, y\n", {}, "too many fields for '0.wav'"),
-        ("file_name,caption,sha256\n0.wav,x,0\n", {}, "column 'sha256'"),
-        ("file_name,caption,split\n0.wav,x,test\n", {}, "has split 'test'"),
-        ("file_name,caption,aspect_list\n0.wav,x,['a\n", {}, r"aspect_list of 0\.wav .* \"\['a\" is not a list"),
         ("file_name,caption,split\n0.wav,x,heldout\n1.wav,y,\n", {"min_coverage": 0.1}, "1.wav has no split"),
         ("file_name,caption\n0.wav,x\n", {"min_coverage": 0.1}, "1 piece of music"),
     ],

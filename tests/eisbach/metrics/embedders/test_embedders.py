@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from eisbach.errors import UserError
-from eisbach.metrics.embedders import clap, musicnn, packages, preview, tensor_bundle, yamnet
+from eisbach.metrics.embedders import clap, musicnn, packages, preview, tensor_bundle
 
-# Outputs for `signal` with librosa's features: musicnn from the authors' graph in TensorFlow, YAMNet from an ONNX graph
-# whose outputs were added with the package onnx.
+# Outputs for `signal` with librosa's features, from the authors' graph in TensorFlow.
 REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text())
 
 
@@ -21,6 +20,7 @@ def signal() -> np.ndarray:
     return (0.05 + 0.1 * time) * sum(np.sin(k * phase) / k for k in range(1, 9))
 
 
+@pytest.mark.reference
 def test_musicnn_agrees_with_tensorflow():
     network = musicnn.Musicnn(packages.folder("musicnn")).eval()
     with torch.no_grad():
@@ -29,20 +29,10 @@ def test_musicnn_agrees_with_tensorflow():
     assert logits.sigmoid()[0].numpy() == pytest.approx(np.array(REFERENCE["musicnn"]["tags"]), abs=2e-6)
 
 
-def test_yamnet_agrees_with_an_independent_run():
-    pooled, scores = yamnet.Yamnet(packages.folder("yamnet")).pooled_and_scores(yamnet.patches(signal())[:1])
-    wanted = np.zeros(yamnet.DIMENSION)
-    for unit, value in REFERENCE["yamnet"]["pooled"].items():
-        wanted[int(unit)] = value
-    assert pooled[0] == pytest.approx(wanted, abs=1e-5)
-    assert scores[0].tolist() == REFERENCE["yamnet"]["scores"]
-
-
-@pytest.mark.parametrize("module", [musicnn, yamnet])
 @pytest.mark.parametrize("audio", [np.zeros(48000), np.zeros(1), np.full(48000, 1e4)])
-def test_silence_one_sample_and_very_high_levels_have_a_finite_embedding(module, audio):
-    vector = module.embedder(packages.folder(module.__name__.rsplit(".", 1)[1]))(audio)
-    assert vector.shape == (module.DIMENSION,)
+def test_silence_one_sample_and_very_high_levels_have_a_finite_embedding(audio):
+    vector = musicnn.embedder(packages.folder("musicnn"))(audio)
+    assert vector.shape == (musicnn.DIMENSION,)
     assert np.isfinite(vector).all()
 
 
@@ -110,11 +100,6 @@ def test_a_compressed_index_is_not_supported(tmp_path):
     (tmp_path / ".data-00000-of-00001").write_bytes(b"")
     with pytest.raises(UserError, match="compressed"):
         tensor_bundle.read(tmp_path)
-
-
-def test_a_folder_without_yamnet_names_the_command_that_fetches_it(tmp_path):
-    with pytest.raises(UserError, match="make embedders"):
-        yamnet.Yamnet(tmp_path)
 
 
 def test_a_folder_without_clap_is_named(tmp_path):

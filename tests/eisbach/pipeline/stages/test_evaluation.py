@@ -20,7 +20,7 @@ from eisbach.pipeline.stages import between_seeds, evaluate, reference
 from predictions.registry import load as registry
 from predictions.registry.schema import Difference, Measured
 from tests.eisbach.metrics.embedders import tiny_clap
-from tests.settings import text
+from tests.settings import PARAMS, text
 
 SEEDS, ARMS, PROMPTS, NOISES = (0, 1), ("baseline", "barrier"), 3, 2
 TABLES = ("losses.parquet", "samples.parquet", "outcomes.parquet")
@@ -81,7 +81,7 @@ def adapt_and_sample(seed: int, archive: latents.Latents) -> None:
     asked, made = prompts(archive.split("heldout"), PROMPTS), {}
     for arm in ARMS:
         with torch.no_grad(), merged(adapters, arm):  # `activate` would affect this thread only
-            made[arm] = generate(model, asked, NOISES, 2, 1.0, seed)
+            made[arm] = generate(model, asked, replace(PARAMS.generate, noises=NOISES, steps=2, cfg_scale=1.0), seed)
     (paths.SAMPLES / str(seed)).mkdir(parents=True)
     save_file(made, paths.SAMPLES / str(seed) / "samples.safetensors")
 
@@ -182,7 +182,7 @@ def test_a_sample_that_is_not_finite_is_named_and_nothing_is_written(project, fa
 def test_a_diverged_adapter_is_named(project):
     reference.main()
     path = paths.ADAPTERS / "0" / "barrier" / "adapter_model.safetensors"
-    save_file({name: torch.full_like(tensor, float("nan")) for name, tensor in load_file(path).items()}, path)
+    save_file({name: torch.full_like(tensor, 1e30) for name, tensor in load_file(path).items()}, path)
     with pytest.raises(UserError, match="arm 'barrier', seed 0: the held-out loss is not finite"):
         evaluate.main(0)
 

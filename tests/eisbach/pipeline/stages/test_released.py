@@ -13,15 +13,18 @@ import soundfile
 import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file
-from stable_audio_tools.models.lora import get_lora_layers, load_and_apply_loras
+from stable_audio_tools.models.lora import get_lora_layers, get_lora_params, load_and_apply_loras
 
-from eisbach import compose
-from eisbach.adapters.sa3_format import export_adapter
+from eisbach import compose, flow
+from eisbach.adapters.imported import use_adapter
+from eisbach.adapters.paired import PairedAdapters
+from eisbach.adapters.sa3_format import export_adapter, import_adapter
 from eisbach.data import latents
 from eisbach.models import hub, released
 from eisbach.models.velocity import predict
 from eisbach.pipeline import paths, tables
 from tests import checkpoints
+from tests.eisbach.adapters import stability
 
 CONF = Path(__file__).parents[4] / "conf"
 SOURCE, COMMIT = "owner/base", "0123456789abcdef0123456789abcdef01234567"
@@ -100,9 +103,6 @@ def test_encode_writes_latents_masks_text_states_and_the_hash_of_the_weights(wor
 
 @pytest.mark.parametrize(("kind", "theirs"), [("lora", "lora"), ("dora", "dora-rows")])
 def test_stability_s_loader_reproduces_the_velocity_of_a_trained_adapter(workplace, kind, theirs):
-    from eisbach.adapters.paired import PairedAdapters
-    from eisbach.adapters.sa3_format import import_adapter
-
     archive = latents.load(paths.ARCHIVE).rows(torch.arange(3))
     noise = torch.randn(archive.latents.shape, generator=torch.Generator().manual_seed(0))
     t = torch.tensor([0.1, 0.5, 0.9])
@@ -119,13 +119,40 @@ def test_stability_s_loader_reproduces_the_velocity_of_a_trained_adapter(workpla
     assert (trained - base).norm() > 0.01 * base.norm()
 
 
+def loaded():
+    return released.load(SOURCE, revision=COMMIT, accept=checkpoints.NARROWED)
+
+
+def draws(clips, seed):
+    noise = torch.randn(clips.latents.shape, generator=torch.Generator().manual_seed(seed))
+    return noise, torch.linspace(0.1, 0.9, len(noise))
+
+
+def train_as_stability_does(path):
+    """Two steps with Stability's own layers, its trainer's defaults for type, rank and layers, and its saver."""
+    model, clips = loaded(), latents.load(paths.ARCHIVE).split("finetune")
+    stability.add(model, rank=16, alpha=16)
+    parameters = [*get_lora_params(model.model), *get_lora_params(model.conditioner)]
+    optimizer = torch.optim.AdamW(parameters, lr=0.02, weight_decay=0.01, betas=(0.9, 0.95))
+    for step in range(2):
+        noise, t = draws(clips, step)
+        output = predict(model, flow.interpolate(clips.latents, noise, t), t, clips)
+        optimizer.zero_grad()
+        (output - flow.velocity(clips.latents, noise)).square().mean().backward()
+        optimizer.step()
+    stability.save(model, path, rank=16, alpha=16)
+    return model
+
+
 @pytest.fixture(scope="module")
 def evaluated(workplace):
-    """All stages have run, with the exported adapters imported as the arms "theirs" (DoRA) and "other-kind" (LoRA)."""
+    """All stages have run, with the exported adapters imported as the arms "theirs" (DoRA) and "other-kind" (LoRA), and
+    one that Stability's code trained, "stability"."""
     settings(finetune__adapter="dora")
     Path("adapters").mkdir()
     (Path("adapters") / "theirs.safetensors").write_bytes(workplace.exported["dora"].read_bytes())
     (Path("adapters") / "other-kind.safetensors").write_bytes(workplace.exported["lora"].read_bytes())
+    train_as_stability_does(Path("adapters") / "stability.safetensors")
     for name, *seed in (("base",), ("census",), ("generate", 0), ("reference",), ("evaluate", 0)):
         stage(name, *seed)
     return workplace
@@ -157,6 +184,32 @@ def test_an_imported_adapter_has_the_outcomes_of_its_arm_but_no_lambda():
     theirs = outcomes[outcomes["arm"].isin(["theirs", "other-kind"])]
     assert theirs["lam"].isna().all()
     assert dict(zip(theirs["arm"], theirs["adapter"], strict=True)) == {"theirs": "dora", "other-kind": "lora"}
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_an_adapter_that_stability_s_code_trained_is_an_arm_beside_ours():
+    outcomes = tables.read(paths.EVALUATION / "0" / "outcomes.parquet")
+    by_arm = {arm: rows.set_index("metric")["value"] for arm, rows in outcomes.groupby("arm")}
+    assert by_arm["stability"].index.equals(by_arm["theirs"].index)
+    assert by_arm["stability"]["heldout_loss"] != by_arm["baseline"]["heldout_loss"]
+    assert math.isfinite(by_arm["stability"]["heldout_loss"])
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_that_adapter_has_a_layer_of_the_conditioner_and_the_velocity_that_it_was_trained_to(tmp_path):
+    path = tmp_path / "again.safetensors"
+    author, model = train_as_stability_does(path), loaded()
+    assert path.read_bytes() == (Path("adapters") / "stability.safetensors").read_bytes()
+    adapters = PairedAdapters(model.model.model, ["a"], "dora", 4, 4.0, conditioner=model.conditioner)
+    clips = latents.load(paths.ARCHIVE).split("heldout")
+    noise, t = draws(clips, 5)
+    with torch.no_grad(), use_adapter(adapters, path):
+        made = predict(model, noise, t, clips)
+        wanted = predict(author, noise, t, clips)
+        model.conditioner.load_state_dict(loaded().conditioner.state_dict())
+        without = predict(model, noise, t, clips)
+    assert (made - wanted).norm() < 0.005 * wanted.norm()  # the file is in fp16
+    assert (without - wanted).norm() > 2 * (made - wanted).norm()
 
 
 @pytest.mark.usefixtures("evaluated")
