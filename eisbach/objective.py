@@ -38,6 +38,7 @@ def objective(
     weighting: Weighting,
     *,
     clean: Tensor | None = None,
+    label: Tensor | None = None,
     step: int = 0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The scalar to differentiate, mean of factor * loss, and its parts.
@@ -52,7 +53,7 @@ def objective(
     """
     loss = per_sample_loss(output, target, mask)
     stats = belief(output, mask)
-    factor = weighting(output, target, t, mask, belief=stats, clean=clean, step=step)
+    factor = weighting(output, target, t, mask, belief=stats, clean=clean, label=label, step=step)
     if factor.shape != loss.shape:
         raise ValueError(f"the weighting must give a factor [B] = {tuple(loss.shape)}; got {tuple(factor.shape)}")
     weighted = loss * factor

@@ -73,7 +73,8 @@ class Stack:
             for weighting, part in zip(weightings, parts, strict=True):
                 t = draw.t[part].flatten()
                 inputs = (tensor[part].flatten(0, 1) for tensor in (own, draw.target))
-                factor.append(weighting(*inputs, t, clean=draw.clean[part].flatten(0, 1), step=step))
+                read = {"clean": draw.clean[part].flatten(0, 1), "label": draw.contrast[part].flatten()}
+                factor.append(weighting(*inputs, t, **read, step=step))
                 if traits(arm.name).has_penalty:
                     penalty = penalty + weighting.penalty(t).mean()
             factors.append(torch.cat(factor).view(draw.t.shape))

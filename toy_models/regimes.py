@@ -50,7 +50,7 @@ def wide_bursts() -> Mixture:
 def transformer() -> Regime:
     """Two-channel curves and a tiny DiT, for the claims about adapters: the gate's arms in full, then LoRA and DoRA."""
     recipes = {"adamw": Recipe("adamw", 5e-3, batch=8, average=0.995)}
-    gate = ("baseline", "barrier", "constant", "oracle")
+    gate = ("baseline", "barrier", "constant", "oracle", "class", "class_reversed")
     network = Dit(2, 16, width=16, depth=1)
     return Regime(lambda: trajectories.curves(2), network, recipes, 400, 1600, base=wide_bursts, arms=gate)
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from eisbach.data.contrast import CLASSES
 from eisbach.errors import UserError
 from eisbach.pipeline import paths
 from eisbach.pipeline.files import replacing
@@ -62,6 +63,11 @@ class Latents:
     def seconds(self) -> Tensor:
         """[N] fp32, the lengths that the model is conditioned on."""
         return torch.tensor(self.clips["seconds"].to_numpy(), dtype=torch.float32)
+
+    @property
+    def labels(self) -> Tensor:
+        """[N] int64, the contrast class of each clip as its index in `contrast.CLASSES`."""
+        return torch.tensor([CLASSES.index(name) for name in self.clips["contrast_class"]], dtype=torch.int64)
 
 
 def save(path: str | Path, archive: Latents) -> None:

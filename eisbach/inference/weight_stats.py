@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from eisbach.barrier import belief, factor_of_weight, position_energy
+from eisbach.barrier import barrier_weight, belief, factor_of_weight, position_energy
 from eisbach.data.flatten import flatten, typical_radius
 from eisbach.data.latents import Latents
 from eisbach.metrics.loss_by_t import grid
@@ -34,7 +34,8 @@ def measure(t: float, clips: Latents, output: Tensor, target: Tensor, lam: float
     """One row per clip of output and target [B, C, T] at one t, with the columns of CLIP_COLUMNS and:
 
     `t`; `w` (Eq. 4); `entropy` (Eq. 3, 0..1); `K`, the KL divergence of the belief from uniform in nats; `factor` of
-    the loss at lambda `lam`; `energy`, the mean over positions; `loss`, the velocity loss.
+    the loss at lambda `lam`; `w0`, Eq. 4 of the clean latents; `energy`, the mean over positions; `loss`, the velocity
+    loss.
     """
     mask, stats = clips.mask, belief(output, clips.mask)
     weight = stats.weight.to(output.dtype)
@@ -43,6 +44,7 @@ def measure(t: float, clips: Latents, output: Tensor, target: Tensor, lam: float
             **{name: clips.clips[name].to_numpy() for name in CLIP_COLUMNS},
             "t": t,
             "w": weight.numpy(),
+            "w0": barrier_weight(clips.latents, mask).numpy(),
             "entropy": stats.entropy.numpy(),
             "K": stats.divergence.numpy(),
             "factor": factor_of_weight(weight, lam).numpy(),

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 CLASSES = ("flat", "contrast")
-OF_CLASSES = ("/flat", "/contrast", "/contrast_flat")  # suffixes of the metrics that depend on the classes
+OF_CLASSES = ("/flat", "/contrast", "/contrast_flat", "/label")  # suffixes of the metrics that depend on the classes
 
 
 def of_known_classes(metrics: dict[str, float], table: pd.DataFrame) -> dict[str, float]:

@@ -12,6 +12,7 @@ def finetune(settings: Finetune) -> None:
     """Raises UserError where `finetune.arms` has an unknown weighting, a setting that its weighting does not take, the
     name of a weighting for an arm of another one, or a `follows` that cannot be followed or would be ignored.
     """
+    weighting.plugins.load(settings.plugins)
     made = {}
     for name, arm in settings.arms.items():
         try:

@@ -14,7 +14,7 @@ SCHEMA = pa.DataFrameSchema(
         "regime": pa.Column(str),  # the system, such as "small" or "trajectories/c32"
         "arm": pa.Column(str),
         "lam": pa.Column("float64", nullable=True),  # NaN where the arm has no lambda
-        "adapter": pa.Column(str),  # "dora", "lora" or, where all weights are trained, "full"
+        "adapter": pa.Column(str),  # "dora", "lora", "full" where all weights are trained, "none" for the base model
         "optimizer": pa.Column(str),
         "run": pa.Column(str),  # "short", "converged" or, where nothing is trained, ""
         "seed": pa.Column("int64"),

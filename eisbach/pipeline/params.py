@@ -155,6 +155,7 @@ class Arm:
 class Finetune:
     """Adapters on the frozen base. All arms of a seed share data order, noise, t, dropout and initial adapter."""
 
+    plugins: list[Text]  # files and modules that register weightings of your own; docs/training.md
     arms: Annotated[dict[Name, Arm], Field(min_length=1), AfterValidator(_distinct_files)]
     adapter: Literal["dora", "lora"]
     rank: Rank

@@ -2,11 +2,12 @@
 
 from eisbach.arms import Arm
 from eisbach.pipeline.params import Finetune
-from eisbach.weighting import names, traits
+from eisbach.weighting import names, plugins, traits
 
 
 def arms(settings: Finetune) -> dict[str, Arm]:
-    """Arm by name. One that replays another arm's factors has that arm's lambda."""
+    """Arm by name. One that replays another arm's factors has that arm's lambda. Imports `settings.plugins`."""
+    plugins.load(settings.plugins)
     return {name: _arm(name, settings) for name in settings.arms}
 
 

@@ -150,7 +150,10 @@ def calibrate(
                 (output,), target = velocities(model, adapters, shared, (first,))
                 for arm, leader in frozen.items():
                     factor = weightings[leader](
-                        output, target, shared.t, shared.mask, clean=shared.clips.latents, step=call
+                        *(output, target, shared.t, shared.mask),
+                        clean=shared.clips.latents,
+                        label=shared.clips.labels,
+                        step=call,
                     )
                     weightings[arm].calibrate(factor, shared.t, call)
 
@@ -175,7 +178,10 @@ def _gradients(
     totals, records = [], {}
     for arm, own in zip(arms, outputs.unbind(0), strict=True):
         total, telemetry = objective(
-            own, target, shared.t, shared.mask, weightings[arm], clean=shared.clips.latents, step=call
+            *(own, target, shared.t, shared.mask, weightings[arm]),
+            clean=shared.clips.latents,
+            label=shared.clips.labels,
+            step=call,
         )
         if settings.context_loss:
             total = total + settings.context_loss * per_sample_loss(own, target, shared.valid & shared.kept).mean()

@@ -16,7 +16,7 @@ from eisbach.adapters.paired import PairedAdapters
 from eisbach.data.latents import Latents
 from eisbach.pipeline.params import Finetune
 from eisbach.training import checkpoint
-from eisbach.weighting import Weighting, traits_of
+from eisbach.weighting import Weighting, plugins, traits_of
 
 
 def config(
@@ -35,11 +35,13 @@ def config(
     chosen = asdict(settings) | {"seed": seed, "arms": list(weightings)}
     for key in ("arms_per_pass", "save_every", "preview_every", "preview_prompts", "export_every", "loggers"):
         del chosen[key]  # these change no result
+    chosen["plugins"] = plugins.fingerprint(settings.plugins)
     for name, arm in settings.arms.items():
         if name in weightings:
             chosen[f"arms.{name}"] = asdict(arm)
     chosen["base"] = fingerprint(value for name, value in dit.state_dict().items() if ".lora_" not in name)
     chosen["data"] = fingerprint([data.latents, data.mask, data.states, data.token_mask])
+    chosen["labels"] = fingerprint([data.labels])
     if settings.init_from and initial is not None:
         chosen["init_from"] = f"{settings.init_from} ({fingerprint(initial.values())})"
     if validation is not None:

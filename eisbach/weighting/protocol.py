@@ -1,12 +1,14 @@
 """What a weighting is: one signature, and the traits that tell a training loop how to serve it.
 
-    factor = weighting(output, target, t, mask, belief=belief, clean=clean, step=step)        [B], float32 or better
+    factor = weighting(output, target, t, mask, belief=belief, clean=clean, label=label, step=step)
+                                                                                    [B], float32 or better
 
 `output`, `target` `[B, C, *positions]`: the model's velocity, with its graph, and noise - data. `t` `[B]`: the time,
 1 is pure noise. `mask` `[B, *positions]`, boolean, true where valid, or None. `belief`: Eq. 2 to 4 of the detached
 `output` (`eisbach.barrier.belief`), computed once a step by the caller; a weighting computes it where it is None.
 `clean`: the clean sample, shaped like `output`. Target and noised input determine it; it is an argument so that the
-signature shows which arm reads the data: the minimiser of such an arm's loss is no longer E[v | x_t]. `step` counts
+signature shows which arm reads the data: the minimiser of such an arm's loss is no longer E[v | x_t]. `label` `[B]`,
+integers: the contrast class of each clip, 0 flat, 1 middle, 2 contrast (`eisbach.data.contrast.CLASSES`). `step` counts
 calls from 0, one per micro-batch where gradients are accumulated.
 
 The factor carries no gradient, except in `attached` (to the model) and `edm2` (to its own parameters).
@@ -26,6 +28,7 @@ class Traits:
     """What a weighting needs from its caller beyond a call; declared when its class is registered.
 
     - `needs_clean`: it reads `clean`.
+    - `needs_label`: it reads `label`.
     - `replays`: it repeats another arm's factors (`Replaying`). "step": of the same step, after that arm has been
       called; "run": of a calibration before training, frozen by the first call.
     - `has_penalty`: `objective` adds its `penalty(t)` to each sample's loss (`Penalised`).
@@ -35,6 +38,7 @@ class Traits:
     """
 
     needs_clean: bool = False
+    needs_label: bool = False
     replays: Literal["", "step", "run"] = ""
     has_penalty: bool = False
     draws: bool = False
@@ -54,6 +58,7 @@ class Weighting(Protocol):
         *,
         belief: Belief | None = None,
         clean: Tensor | None = None,
+        label: Tensor | None = None,
         step: int = 0,
     ) -> Tensor: ...
 

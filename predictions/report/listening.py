@@ -43,6 +43,26 @@ class Row:
     takes: tuple[Take, ...]
 
 
+@dataclass(frozen=True)
+class Distances:
+    """How far the samples of a seed are apart, rms of log-mel spectra in dB: each arm's from the baseline's with the
+    same prompt and noise, and the baseline's from its own with another noise (None where it was not measured)."""
+
+    arms: dict[str, float]
+    noise: float | None
+
+
+def distances(outcomes: pd.DataFrame, seed: int) -> Distances | None:
+    """From the table of outcomes; None where no distance of this seed was measured."""
+    own = outcomes[outcomes["seed"] == seed].set_index(["metric", "arm"])["value"]
+    measured = own.index.get_level_values("metric")
+    if "sample_distance_db/baseline" not in measured:
+        return None
+    arms = own["sample_distance_db/baseline"].drop("baseline").sort_values()
+    noise = own.get(("sample_distance_db/noise", "baseline"))
+    return Distances(arms.to_dict(), None if noise is None else float(noise))
+
+
 def rows(made: pd.DataFrame, folder: Path, report: Path, missing: list[str]) -> list[Row]:
     """Write audio (MP3, mono) and pictures (PNG) into `report` and return the rows in the order of the prompts.
 

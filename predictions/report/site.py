@@ -14,7 +14,17 @@ from eisbach.pipeline import paths
 from eisbach.pipeline.params import Params
 from predictions.judge.verdict import JudgedClaim
 from predictions.registry import load as registry
-from predictions.report import claims, exhibits, listening, mathematics, provenance, rendering, summary, weights
+from predictions.report import (
+    claims,
+    curriculum,
+    exhibits,
+    listening,
+    mathematics,
+    provenance,
+    rendering,
+    summary,
+    weights,
+)
 from predictions.report.inputs import Inputs
 from predictions.report.intervals import interval
 from predictions.report.pictures import paired, toys, training
@@ -91,11 +101,13 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "census": _census(params, inputs),
             "training": _of_training(inputs, reference),
             "differences": differences,
+            "doses": _doses(params, inputs),
             "reference": reference,
             "derivations": mathematics.derivations(),
             "validity": validity.load(),
             "rows": rows,
             "seed": seed,
+            "distances": _distances(inputs, seed),
             "codec_error": inputs.numbers.get("encode", {}).get("heldout_error_db_decoded"),
             "provenance": provenance.view(root, params, inputs, NOTES),
             "gate_rows": [
@@ -163,6 +175,11 @@ def _takes(folder: Path, root: Path, inputs: Inputs) -> tuple[int | None, list[l
     return seed, listening.rows(made[made["seed"] == seed], root / paths.SAMPLES / str(seed), folder, inputs.missing)
 
 
+def _distances(inputs: Inputs, seed: int | None) -> listening.Distances | None:
+    found = inputs.tables.get("outcomes")
+    return None if found is None or seed is None else listening.distances(found, seed)
+
+
 def _toys(inputs: Inputs) -> list[tuple[str, list]]:
     names = [name for name in inputs.tables if name.startswith("toy_")]
     regimes = dict.fromkeys(regime for name in names for regime in inputs.tables[name]["regime"].unique())
@@ -179,6 +196,12 @@ def _of_training(inputs: Inputs, reference: str) -> list:
         references = inputs.numbers["base"]["loss_by_tenth_of_t"]
         drawn.append(_if(inputs, "base", partial(training.base_loss, references=references)))
     return [picture for picture in drawn if picture]
+
+
+def _doses(params: Params, inputs: Inputs) -> curriculum.View | None:
+    if not {"outcomes", "telemetry"} <= inputs.tables.keys():
+        return None
+    return curriculum.view(inputs.tables["outcomes"], inputs.tables["telemetry"], params.finetune)
 
 
 def _differences(params: Params, inputs: Inputs) -> tuple[list[dict], str]:

@@ -11,7 +11,7 @@ from eisbach.arms import parse
 
 INK = "#010203"  # placeholder for the page's text colour; `svg.inline` turns it into currentColor
 
-ARMS = {  # name: colour, Matplotlib marker
+ARMS = {  # name: colour, Matplotlib marker (all filled: line drawings cannot be mixed with them)
     "baseline": ("#808080", "o"),
     "barrier": ("#D55E00", "D"),
     "constant": ("#3A9BDC", "s"),
@@ -21,6 +21,11 @@ ARMS = {  # name: colour, Matplotlib marker
     "inverse": ("#BF8A00", "X"),
     "oracle": ("#7B61D9", "*"),
     "attached": ("#A0623A", "<"),
+    "base": ("#6B7885", (5, 0, 180)),
+    "barrier_1": ("#B8560F", (4, 1, 0)),
+    "oracle_1": ("#6A5ACD", (6, 1, 0)),
+    "class": ("#D81B60", "8"),
+    "class_reversed": ("#2A8C96", "H"),
 }
 PEERS = (("#6E8B3D", ">"), ("#3D8B8B", "p"), ("#B05252", "h"), ("#8A7BA8", "d"))  # for arms that are not in ARMS
 CLASSES = {"flat": "#2E86C1", "middle": "#8C8C8C", "contrast": "#DB3A7B"}
@@ -58,6 +63,11 @@ METRICS = {  # metrics of the toys and of music that differ have different names
     "heldout_loss_ratio/contrast_flat": "held-out loss, contrast over flat",
     "relative_excess_risk/contrast": "excess risk, contrast over flat",
     "excess_risk": "excess risk",
+    "loss_slope/log_w0": "slope of the log loss ratio on log w0",
+    "loss_slope/label": "slope of the log loss ratio on the contrast label",
+    "sample_distance_db/baseline": "distance of samples to the baseline (dB)",
+    "sample_distance_db/base": "distance of samples to the untrained model (dB)",
+    "sample_distance_db/noise": "distance of samples of different noise (dB)",
     "vendi": "Vendi score",
     "vendi_gaussian": "Vendi score (Gaussian kernel)",
     "modes": "modes found",

@@ -184,7 +184,7 @@ def test_the_weighting_gets_the_batch_its_belief_no_clean_sample_and_step_zero_b
         assert all(mine is yours for mine, yours in zip(given, batch, strict=True))
         for value, expected in zip(more.pop("belief"), belief(batch[0], batch[3]), strict=True):
             assert torch.equal(value, expected)
-        assert more == {"clean": None, "step": 0}
+        assert more == {"clean": None, "label": None, "step": 0}
         return torch.ones_like(given[2])
 
     objective(*batch, seen)

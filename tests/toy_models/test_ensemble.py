@@ -20,7 +20,7 @@ PLANE = (Mlp(1, 2, width=8), densities.eight_gaussians())
 CURVES = (Mixer(3, 6, width=8), trajectories.curves(3, length=6))
 TOKENS = (Dit(3, 6, width=8, depth=2), trajectories.curves(3, length=6))
 FREE = [Arm("baseline"), Arm("barrier", 0.5), Arm("shuffled", 0.5), Arm("inverse", 0.5), Arm("oracle", 0.5)]
-FREE += [Arm("attached", 0.5), Arm("min_snr"), Arm("logit_normal"), Arm("edm2")]
+FREE += [Arm("class"), Arm("class_reversed"), Arm("attached", 0.5), Arm("min_snr"), Arm("logit_normal"), Arm("edm2")]
 SMALL = Recipe(lr=1e-2, batch=6)
 
 
@@ -130,6 +130,7 @@ def test_factors_and_penalty_are_those_of_the_weighting_called_for_each_seed(arm
             value, telemetry = objective(
                 *(output[2 + index], draw.target[index], draw.t[index], None, weighting),
                 clean=draw.clean[index],
+                label=draw.contrast[index],
                 step=step,
             )
             torch.testing.assert_close(factors[1, index].detach(), telemetry["factor"])

@@ -9,12 +9,15 @@ from torch import nn
 
 from eisbach import weighting
 from eisbach.adapters import imported
-from eisbach.adapters.merged import merged
+from eisbach.adapters.merged import merged, without_adapters
 from eisbach.adapters.paired import PairedAdapters
+from eisbach.errors import UserError
 from eisbach.pipeline import paths
 from eisbach.pipeline.params import Params
 from eisbach.pipeline.stages import loading
 from eisbach.training.arms import arms
+
+BASE = "base"  # the arm without an adapter: what every other arm started from
 
 
 def untrained(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
@@ -47,13 +50,16 @@ def initial(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
 
 
 def arm_names(params: Params) -> list[str]:
-    """The arms with a trained adapter: those of params.finetune, then the imported ones.
+    """The arms to measure: those of params.finetune, the untrained model `base`, then the imported ones.
 
-    Raises UserError when an imported adapter has the name of another arm or of a weighting: its outcomes would be
-    mistaken for those of that arm or of a control.
+    Raises UserError when an arm is called `base`, and when an imported adapter has the name of another arm or of a
+    weighting: its outcomes would be mistaken for those of that arm or of a control.
     """
-    taken = {*params.finetune.arms, *weighting.names()}
-    return [*params.finetune.arms, *imported.files(params.imported, taken)]
+    if BASE in params.finetune.arms:
+        raise UserError(f"finetune.arms.{BASE} in params.yaml has the name of the untrained model; rename that arm")
+    weighting.plugins.load(params.finetune.plugins)
+    taken = {BASE, *params.finetune.arms, *weighting.names()}
+    return [*params.finetune.arms, BASE, *imported.files(params.imported, taken)]
 
 
 def check(adapters: PairedAdapters, params: Params, seed: int) -> list[str]:
@@ -72,6 +78,8 @@ def label(params: Params, arm: str) -> dict[str, object]:
     """The columns `lam` and `adapter` of an arm's outcomes; `lam` is NaN for an arm without a known lambda."""
     if arm in params.finetune.arms:
         return {"lam": arms(params.finetune)[arm].lam, "adapter": params.finetune.adapter}
+    if arm == BASE:
+        return {"lam": math.nan, "adapter": "none"}
     return {"lam": math.nan, "adapter": imported.read(_imported_file(params, arm)).kind}
 
 
@@ -79,8 +87,12 @@ def label(params: Params, arm: str) -> dict[str, object]:
 def use_adapter(adapters: PairedAdapters, arm: str, params: Params, seed: int, strength: float = 1.0) -> Iterator[None]:
     """Run the DiT with only the adapter of `arm`, at `strength` times its change, then restore it.
 
-    The adapter is the one that `finetune` saved for `seed`, or the imported file of that name.
+    The adapter is the one that `finetune` saved for `seed`, or the imported file of that name; `base` has none.
     """
+    if arm == BASE:
+        with without_adapters(adapters):
+            yield
+        return
     if arm in params.finetune.arms:
         folder = paths.ADAPTERS / str(seed) / arm
         if not folder.is_dir():

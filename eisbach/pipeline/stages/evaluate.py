@@ -15,7 +15,7 @@ def main(seed: int) -> None:
     from eisbach.data import latents
     from eisbach.inference import evaluate
     from eisbach.inference.generate import chosen
-    from eisbach.metrics import between_seeds, clip_features, gradients
+    from eisbach.metrics import between_seeds, clip_features, gradients, loss_slope, sample_distance, weights
     from eisbach.metrics.embedders import clap
     from eisbach.pipeline import outcomes, paths, tables
     from eisbach.pipeline.params import load
@@ -39,7 +39,7 @@ def main(seed: int) -> None:
     real = evaluate.reference(archive, *stored, settings.embedders)
     arms = stage_adapters.check(adapters, params, seed)
     _check_samples(generated, file, arms, params.finetune.arms, len(prompt_clips), seed)
-    losses, measured, results, left_out, features = [], [], [], [], {}
+    losses, measured, results, left_out, features = {}, [], {}, [], {}
     for arm in track(arms, f"evaluate seed {seed}", len(arms)):
         cosines = {}
         if arm in params.finetune.arms and params.finetune.arms[arm].weighting == "barrier":
@@ -55,25 +55,34 @@ def main(seed: int) -> None:
                 raise UserError(f"arm '{arm}', seed {seed}: {error}; lower finetune.lr and run again") from error
             left_out.append(f"arm '{arm}', seed {seed}: {error}; it is left out: remove it from {params.imported}")
             continue
-        losses.append(table.assign(arm=arm))
+        losses[arm] = table.assign(arm=arm)
         measured.append(samples.table.assign(arm=arm))
         features[arm] = between_seeds.SampleFeatures(evaluate.standardised(samples, real), samples.slow)
-        results.append(
-            outcomes.rows(
-                values | cosines | evaluate.sample_metrics(samples, prompt_clips, real, texts),
-                regime=model.regime,
-                arm=arm,
-                **stage_adapters.label(params, arm),
-                optimizer="adamw",
-                run="short",
-                seed=seed,
-            )
-        )
+        values |= cosines | evaluate.sample_metrics(samples, prompt_clips, real, texts)
+        results[arm] = values
 
+    slow = {arm: found.slow for arm, found in features.items()}
+    for arm, values in results.items():
+        values |= sample_distance.metrics(slow, arm)
+        if "baseline" in losses:
+            slopes = loss_slope.slopes(losses[arm], losses["baseline"])
+            values |= weights.of_known_classes(slopes, losses[arm])
+    rows = [
+        outcomes.rows(
+            values,
+            regime=model.regime,
+            arm=arm,
+            **stage_adapters.label(params, arm),
+            optimizer="adamw",
+            run="short",
+            seed=seed,
+        )
+        for arm, values in results.items()
+    ]
     folder, label = paths.EVALUATION / str(seed), {"seed": seed, "regime": model.regime}
-    tables.write(folder / "losses.parquet", pd.concat(losses).assign(**label))
+    tables.write(folder / "losses.parquet", pd.concat(losses.values()).assign(**label))
     tables.write(folder / "samples.parquet", pd.concat(measured).assign(**label))
-    tables.write(folder / "outcomes.parquet", outcomes.joined(results))
+    tables.write(folder / "outcomes.parquet", outcomes.joined(rows))
     between_seeds.save(folder / between_seeds.FILE, features)
     for message in left_out:
         print(message, file=sys.stderr)

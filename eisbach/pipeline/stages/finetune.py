@@ -29,6 +29,7 @@ def main(seed: int) -> None:
     processes = PartialState(cpu=params.model.device == "cpu")  # one, unless started by `accelerate launch`
     index, count = processes.process_index, processes.num_processes
     arms = params.finetune.arms
+    weighting.plugins.load(params.finetune.plugins)
     weightings = {name: weighting.of_run(arm.weighting, seed, **arm.settings) for name, arm in arms.items()}
     mine = share(weightings, arm_check.followed(weightings, params.finetune), index, count)
     settings = replace(params.finetune, arms={arm: arms[arm] for arm in mine})

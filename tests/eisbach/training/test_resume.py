@@ -76,6 +76,7 @@ def test_other_settings_data_base_or_seed_are_refused_by_key(tmp_path, tiny_mode
         "arms.barrier": {"settings": replace(SETTINGS, arms={**ARMS, "barrier": Arm("barrier", {"lam": 0.7})})},
         "seed: 0 -> 1": {"seed": 1},
         "data:": {"archive": replace(tiny_archive, latents=tiny_archive.latents + 1)},
+        "labels: ": {"archive": replace(tiny_archive, clips=tiny_archive.clips.assign(contrast_class="flat"))},
         "validation: ": {"archive": replace(tiny_archive, latents=tiny_archive.latents + 1)},
         "validate_every: 3 -> 2": {"settings": replace(SETTINGS, validate_every=2)},
     }
@@ -85,6 +86,16 @@ def test_other_settings_data_base_or_seed_are_refused_by_key(tmp_path, tiny_mode
     tiny_model.model.model.preprocess_conv.base_layer.weight += 1
     with pytest.raises(UserError, match="base:"):
         run(tiny_model, tiny_archive, path)
+
+
+def test_a_plugin_that_has_changed_is_refused(tmp_path, tiny_model, tiny_archive):
+    plugin = tmp_path / "mine.py"
+    settings = replace(SETTINGS, plugins=[str(plugin)])
+    plugin.write_text("VALUE = 1\n")
+    run(tiny_model, tiny_archive, tmp_path / "state", stop=2, settings=settings)
+    plugin.write_text("VALUE = 2\n")
+    with pytest.raises(UserError, match="plugins: "):
+        run(tiny_model, tiny_archive, tmp_path / "state", settings=settings)
 
 
 def test_settings_that_change_no_result_may_differ(tmp_path, tiny_model, tiny_archive):

@@ -1,8 +1,11 @@
 """Arms that are ready to be called."""
 
+import torch
+
 from eisbach.weighting import make, traits_of
 
 BATCH = 6  # samples of the fixture `batch`
+LABEL = torch.tensor([2, 0, 1, 1, 0, 2])  # contrast labels of the batch
 LAM_ARMS = ("barrier", "attached", "shuffled", "inverse", "oracle")
 
 

@@ -18,7 +18,7 @@ from eisbach.weighting import (
     replaying,
     traits_of,
 )
-from tests.eisbach.weighting.ready import BATCH, LAM_ARMS, ready
+from tests.eisbach.weighting.ready import BATCH, LABEL, LAM_ARMS, ready
 
 
 def times(*values: float) -> tuple:
@@ -28,7 +28,7 @@ def times(*values: float) -> tuple:
 def test_the_arms_of_the_table_are_registered():
     assert names() == [
         *("baseline", "barrier", "attached", "shuffled", "inverse", "oracle"),
-        *("trace", "timestep", "constant", "min_snr", "logit_normal", "edm2"),
+        *("class", "class_reversed", "trace", "timestep", "constant", "min_snr", "logit_normal", "edm2"),
     ]
 
 
@@ -39,7 +39,7 @@ def test_the_arms_of_the_table_are_registered():
 def test_every_arm_gives_one_finite_factor_a_sample_in_float32_or_better(name, dtype, expected, batch):
     output, target, t, mask, clean = batch
     output, clean = output.to(getattr(torch, dtype)), clean.to(getattr(torch, dtype))
-    factor = ready(name, batch)(output, target, t, mask, clean=clean, step=0)
+    factor = ready(name, batch)(output, target, t, mask, clean=clean, label=LABEL, step=0)
     assert factor.shape == (BATCH,)
     assert factor.isfinite().all()
     assert name == "edm2" or factor.dtype == getattr(torch, expected)
@@ -49,7 +49,7 @@ def test_every_arm_gives_one_finite_factor_a_sample_in_float32_or_better(name, d
 def test_only_attached_sends_a_gradient_into_the_output(name, batch):
     output, target, t, mask, clean = batch
     output.requires_grad_()
-    factor = ready(name, batch)(output, target, t, mask, clean=clean, step=0)
+    factor = ready(name, batch)(output, target, t, mask, clean=clean, label=LABEL, step=0)
     assert factor.requires_grad == (name in ("attached", "edm2"))
     if factor.requires_grad:
         (gradient,) = torch.autograd.grad(factor.sum(), output, allow_unused=True)
@@ -68,8 +68,8 @@ def test_the_default_lam_is_one_half(name, batch):
     output, target, t, mask, clean = batch
     given, default = make(name, lam=0.5), make(name)
     assert given == default
-    full = make(name, lam=1.0)(output, target, t, mask, clean=clean, step=0)
-    half = default(output, target, t, mask, clean=clean, step=0)
+    full = make(name, lam=1.0)(output, target, t, mask, clean=clean, label=LABEL, step=0)
+    half = default(output, target, t, mask, clean=clean, label=LABEL, step=0)
     torch.testing.assert_close(half, 0.5 + 0.5 * full)
 
 
@@ -79,9 +79,9 @@ def test_autocast_changes_no_bit_of_any_factor(name, batch):
     arm = ready(name, batch)
     if name == "edm2":
         torch.nn.init.normal_(arm.head.weight, std=0.1, generator=torch.Generator().manual_seed(0))
-    expected = arm(output, target, t, mask, clean=clean, step=0)
+    expected = arm(output, target, t, mask, clean=clean, label=LABEL, step=0)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        factor = arm(output, target, t, mask, clean=clean, step=0)
+        factor = arm(output, target, t, mask, clean=clean, label=LABEL, step=0)
     assert factor.dtype == torch.float32
     assert torch.equal(factor, expected)
 
@@ -89,7 +89,7 @@ def test_autocast_changes_no_bit_of_any_factor(name, batch):
 @pytest.mark.parametrize("name", names())
 def test_an_empty_batch_gives_an_empty_factor(name, batch):
     empty = torch.empty(0, 4, 8)
-    factor = ready(name, batch)(empty, empty, torch.empty(0), None, clean=empty, step=0)
+    factor = ready(name, batch)(empty, empty, torch.empty(0), None, clean=empty, label=LABEL[:0], step=0)
     assert factor.shape == (0,)
 
 
@@ -121,10 +121,10 @@ def test_joining_batches_changes_no_factor_of_a_per_sample_arm(name, batch):
     output, target, t, mask, clean = batch
     arm = make(name)
     halves = [
-        arm(output[part], target[part], t[part], mask[part], clean=clean[part], step=0)
+        arm(output[part], target[part], t[part], mask[part], clean=clean[part], label=LABEL[part], step=0)
         for part in (slice(None, 3), slice(3, None))
     ]
-    assert torch.equal(torch.cat(halves), arm(output, target, t, mask, clean=clean, step=0))
+    assert torch.equal(torch.cat(halves), arm(output, target, t, mask, clean=clean, label=LABEL, step=0))
 
 
 @pytest.mark.parametrize("name", names())
@@ -132,16 +132,18 @@ def test_joining_batches_changes_no_factor_of_a_per_sample_arm(name, batch):
 def test_a_belief_computed_by_the_caller_changes_no_bit(name, dtype, batch):
     output, target, t, mask, clean = batch
     output = output.to(dtype)
-    given = {"clean": clean, "step": 0}
+    given = {"clean": clean, "label": LABEL, "step": 0}
     alone = ready(name, batch)(output, target, t, mask, **given)
     assert torch.equal(ready(name, batch)(output, target, t, mask, belief=belief(output, mask), **given), alone)
 
 
 def test_every_arms_signature_names_what_it_reads():
-    """`clean` appears where the trait `needs_clean` is declared, `step` in `shuffled` and `trace`."""
+    """`clean` and `label` appear where their traits are declared, `step` in `shuffled` and `trace`."""
     parameters = {name: set(inspect.signature(registry._registry[name].__call__).parameters) for name in names()[:-1]}
     assert {name for name in parameters if "clean" in parameters[name]} == {"oracle"}
-    assert all(("clean" in found) == traits_of(make(name)).needs_clean for name, found in parameters.items())
+    for name, found in parameters.items():
+        assert ("clean" in found) == traits_of(make(name)).needs_clean
+        assert ("label" in found) == traits_of(make(name)).needs_label
     assert [name for name in parameters if "step" in parameters[name]] == ["shuffled", "trace"]
 
 

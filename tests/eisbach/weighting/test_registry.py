@@ -56,8 +56,8 @@ def test_followers_are_the_weightings_with_the_trait_replays(monkeypatch):
 
 def test_an_unknown_trait_is_refused(monkeypatch):
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
-    with pytest.raises(TypeError, match="needs_label"):
-        weighting("mine", needs_label=True)(type("Mine", (), {}))
+    with pytest.raises(TypeError, match="needs_text"):
+        weighting("mine", needs_text=True)(type("Mine", (), {}))
 
 
 def test_a_callable_that_was_never_registered_has_no_traits():

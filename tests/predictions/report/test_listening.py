@@ -93,3 +93,18 @@ def test_silence_gives_a_take(folder):
     (row,) = listening.rows(table("silence.flac"), folder, folder / "report", missing)
     assert len(row.takes) == 1
     assert not missing
+
+
+def test_the_distances_are_those_of_the_seed_and_name_the_noise():
+    rows = [
+        (0, "barrier", "sample_distance_db/baseline", 0.1),
+        (0, "baseline", "sample_distance_db/baseline", 0.0),
+        (0, "baseline", "sample_distance_db/noise", 9.7),
+        (0, "base", "sample_distance_db/baseline", 2.5),
+        (1, "barrier", "sample_distance_db/baseline", 7.0),
+    ]
+    table = pd.DataFrame(rows, columns=["seed", "arm", "metric", "value"])
+    found = listening.distances(table, 0)
+    assert list(found.arms.items()) == [("barrier", 0.1), ("base", 2.5)]
+    assert found.noise == 9.7
+    assert listening.distances(table, 2) is None

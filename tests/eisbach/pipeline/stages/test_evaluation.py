@@ -1,28 +1,39 @@
 """The stages `reference`, `evaluate` and `between_seeds` on artefacts of a tiny model with two arms."""
 
 import json
+import shlex
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
-from eisbach.adapters.merged import merged
+from eisbach import compose
+from eisbach.adapters.merged import merged, without_adapters
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.data import latents
 from eisbach.errors import UserError
+from eisbach.inference.evaluate import heldout_grid, heldout_metrics
 from eisbach.inference.generate import generate, prompts
 from eisbach.models import small
 from eisbach.pipeline import paths
-from eisbach.pipeline.stages import between_seeds, evaluate, reference
+from eisbach.pipeline.params import load
+from eisbach.pipeline.stages import between_seeds, evaluate, finetune, reference
+from eisbach.pipeline.stages import generate as sampling
 from predictions.registry import load as registry
 from predictions.registry.schema import Difference, Measured
+from predictions.report import curriculum
 from tests.eisbach.metrics.embedders import tiny_clap
 from tests.settings import PARAMS, text
 
+ROOT = Path(__file__).parents[4]
 SEEDS, ARMS, PROMPTS, NOISES = (0, 1), ("baseline", "barrier"), 3, 2
+MEASURED = (*ARMS, "base")
 TABLES = ("losses.parquet", "samples.parquet", "outcomes.parquet")
 
 
@@ -79,9 +90,12 @@ def adapt_and_sample(seed: int, archive: latents.Latents) -> None:
                 parameter.add_(0.1 * torch.randn(parameter.shape, generator=draw))
             adapters.save(arm, paths.ADAPTERS / str(seed) / arm)
     asked, made = prompts(archive.split("heldout"), PROMPTS), {}
+    sampling_settings = replace(PARAMS.generate, noises=NOISES, steps=2, cfg_scale=1.0)
     for arm in ARMS:
         with torch.no_grad(), merged(adapters, arm):  # `activate` would affect this thread only
-            made[arm] = generate(model, asked, replace(PARAMS.generate, noises=NOISES, steps=2, cfg_scale=1.0), seed)
+            made[arm] = generate(model, asked, sampling_settings, seed)
+    with without_adapters(adapters):
+        made["base"] = generate(model, asked, sampling_settings, seed)
     (paths.SAMPLES / str(seed)).mkdir(parents=True)
     save_file(made, paths.SAMPLES / str(seed) / "samples.safetensors")
 
@@ -118,9 +132,9 @@ def test_every_arm_has_every_metric_once_and_finite(project):
     assert np.isfinite(table["value"]).all()
     gradient = table["metric"].str.startswith("gradient_cosine/")
     assert set(table.loc[gradient, "arm"]) == {"barrier"}
-    assert table[~gradient].groupby("metric")["arm"].agg(set).map(lambda arms: arms == set(ARMS)).all()
+    assert table[~gradient].groupby("metric")["arm"].agg(set).map(lambda arms: arms == set(MEASURED)).all()
     samples = pd.read_parquet(paths.EVALUATION / "0" / "samples.parquet")
-    assert len(samples) == len(ARMS) * PROMPTS * NOISES
+    assert len(samples) == len(MEASURED) * PROMPTS * NOISES
 
 
 def test_outcomes_are_means_over_the_rows_of_the_other_tables(project):
@@ -133,6 +147,59 @@ def test_outcomes_are_means_over_the_rows_of_the_other_tables(project):
     assert outcome(project, 0, "barrier")["heldout_loss"] == pytest.approx(
         losses.loc[losses["arm"] == "barrier", "loss"].mean()
     )
+
+
+def test_base_is_the_untrained_model_and_the_baseline_is_at_no_distance_from_itself(project):
+    reference.main()
+    evaluate.main(0)
+    table = pd.read_parquet(paths.EVALUATION / "0" / "outcomes.parquet").set_index(["arm", "metric"])
+    assert set(table.loc["base", "adapter"]) == {"none"}
+    same = ["loss_slope/log_w0", "loss_slope/label", "sample_distance_db/baseline"]
+    assert (table.loc["baseline"].loc[same, "value"] == 0).all()
+    assert (table.loc["barrier"].loc[same, "value"] != 0).all()
+    assert table.loc[("base", "sample_distance_db/base"), "value"] == 0
+    there, back = (table.loc[pair, "value"] for pair in (
+        ("base", "sample_distance_db/baseline"), ("baseline", "sample_distance_db/base")
+    ))  # fmt: skip
+    assert there == back > 0
+    losses = pd.read_parquet(paths.EVALUATION / "0" / "losses.parquet").query("arm == 'base'")
+    model, archive = small.load("base"), latents.load(paths.ARCHIVE)
+    grid = heldout_grid(archive.split("heldout"), load().evaluate, 0)
+    untrained = heldout_metrics(model, grid, 0.5)[0]
+    np.testing.assert_allclose(losses["loss"], untrained["loss"], rtol=1e-5)
+
+
+def test_an_arm_called_base_is_refused(project):
+    reference.main()
+    arms = settings()["finetune"]["arms"] | {"base": {"weighting": "baseline"}}
+    (project / "params.yaml").write_text(text(**settings() | {"finetune": {"arms": arms, "rank": 2}}))
+    with pytest.raises(UserError, match=r"finetune\.arms\.base in params\.yaml has the name of the untrained model"):
+        evaluate.main(0)
+
+
+@pytest.mark.slow
+def test_the_docs_weighting_of_your_own_is_trained_sampled_measured_and_drawn(project):
+    page = (ROOT / "docs" / "training.md").read_text().split("## A weighting of your own")[1]
+    command = page.split("```\n")[1].splitlines()[0]
+    overrides = shlex.split(command.removeprefix("python -m eisbach.compose"))
+    composed = yaml.safe_load(compose.composed(overrides, ROOT / "conf"))["finetune"]
+    arms = settings()["finetune"]["arms"] | {"power": composed["arms"]["power"]}
+    own = {"arms": arms, "plugins": [str(ROOT / one) for one in composed["plugins"]], "rank": 2, "steps": 3, "batch": 2}
+    (project / "params.yaml").write_text(text(**settings() | {"finetune": own, "seeds": [0]}))
+    shutil.rmtree(paths.ADAPTERS)
+    shutil.rmtree(paths.SAMPLES)
+    finetune.main(0)
+    sampling.main(0)
+    reference.main()
+    evaluate.main(0)
+    telemetry = pd.read_parquet(paths.ADAPTERS / "0" / "telemetry.parquet").query("arm == 'power'")
+    expected = telemetry["w"] ** 2
+    expected = expected / expected.groupby(telemetry["step"]).transform("mean")
+    np.testing.assert_allclose(telemetry["factor"], expected, rtol=1e-4)
+    assert (outcome(project, 0, "power")[["loss_slope/log_w0", "sample_distance_db/baseline"]] != 0).all()
+    table = pd.read_parquet(paths.EVALUATION / "0" / "outcomes.parquet")
+    drawn = curriculum.view(table, pd.read_parquet(paths.ADAPTERS / "0" / "telemetry.parquet"), load().finetune)
+    assert {row.arm for row in drawn.rows} == {"barrier", "power"}
 
 
 def test_every_registered_metric_of_the_small_model_is_measured(project):
@@ -155,7 +222,8 @@ def test_arms_of_a_seed_share_their_grid_and_seeds_do_not(project):
     losses = {seed: pd.read_parquet(paths.EVALUATION / str(seed) / "losses.parquet") for seed in SEEDS}
     for table in losses.values():
         grids = [one[["clip_id", "t"]].reset_index(drop=True) for _, one in table.groupby("arm")]
-        pd.testing.assert_frame_equal(*grids)
+        for other in grids[1:]:
+            pd.testing.assert_frame_equal(grids[0], other)
         assert (table.groupby("arm")["loss"].mean().diff().dropna() != 0).all()
     assert not set(losses[0]["t"]) & set(losses[1]["t"])
 
