@@ -45,7 +45,7 @@ def run(seed: int, lr: float, batch: int, marks: list[int], clips: int, count: i
         if done in marks and record["arm"] == list(ARMS)[-1]:
             trained = time.process_time()
             label = {"seed": seed, "lr": lr, "batch": batch, "steps": done}
-            losses, samples = _measured(model, adapters, heldout, scale, clips, count, seed)
+            losses, samples = _measured(model, adapters, heldout, scale, clips, count, seed, params.generate)
             factors = pd.DataFrame(records).explode(["t", "factor"])
             for name, table in (("losses", losses), ("samples", samples), ("factors", factors)):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def run(seed: int, lr: float, batch: int, marks: list[int], clips: int, count: i
             began = time.process_time() - (trained - began)
 
 
-def _measured(model, adapters, heldout, scale, clip_count, count, seed) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _measured(model, adapters, heldout, scale, clip_count, count, seed, sampling) -> tuple[pd.DataFrame, pd.DataFrame]:
     own = derive(0, "settings grid", seed)
     times, asked = loss_by_t.drawn_times(1, own), prompts(heldout, count)
     clips = prompts(heldout, clip_count)
@@ -62,7 +62,7 @@ def _measured(model, adapters, heldout, scale, clip_count, count, seed) -> tuple
     for arm in ("base", *ARMS):
         with without_adapters(adapters) if arm == "base" else merged(adapters, arm):
             table = weight_stats.measure_grid(model, clips, times, 0.5, own)
-            made = generate(model, asked, 2, 20, 3.0, derive(0, "generate", seed))
+            made = generate(model, asked, sampling, derive(0, "generate", seed))
         losses.append(table.assign(arm=arm))
         features = [[clip_features.extract(model.pretransform, one, {}) for one in group] for group in made]
         slow[arm] = [[one.sound.slow for one in group] for group in features]
