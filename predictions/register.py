@@ -1,4 +1,4 @@
-"""`python -m predictions.register`: the stage `register`, which seals the registry before confirmatory seeds train."""
+"""`python -m predictions.register`: the stage `register`, which seals what decides before confirmatory seeds train."""
 
 from eisbach.pipeline import command
 

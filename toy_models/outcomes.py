@@ -55,26 +55,16 @@ def weight_metrics(weight: Tensor, loss: Tensor, times: Tensor) -> dict[str, Ten
         "w/t>0.8": weight[:, high].mean((1, 2, 3)),
         "w_spearman_t_pooled": measures.rank_correlation(flat, t),
         "w_ratio/contrast_flat": by_class[:, 1] / by_class[:, 0],
-        "w_ratio_min_bin/contrast_flat": min_bin_ratio(weight.unflatten(1, (10, -1))),
-        "w_ratio_max_bin/contrast_flat": (tenth[:, :, 1] / tenth[:, :, 0]).amax(1),
+        **{
+            f"w_ratio/contrast_flat/t{index / 10:.1f}": one[:, 1] / one[:, 0]
+            for index, one in enumerate(tenth.unbind(1))
+        },
         "weight_cv": flat.std(1) / flat.mean(1),
         "w_rise_share_t": measures.rise_share(tenth.mean(2)),
         "effective_sample_share": flat.sum(1).square() / (flat.shape[1] * flat.square().sum(1)),
         "entropy_loss_rho/t<0.2": rho[:, low].mean((1, 2)),
         "entropy_loss_rho/t>0.8": rho[:, high].mean((1, 2)),
     }
-
-
-def min_bin_ratio(weight: Tensor) -> Tensor:
-    """The contrast/flat ratio of mean weights in the tenth of t where it is smallest: `[M, 10, n, 2, count]` -> `[M]`.
-
-    The tenth is chosen on half of the draws and the ratio measured on the other half, both ways, then averaged: the
-    smallest of ten noisy ratios would be biased downwards.
-    """
-    halves = [weight[..., first::2].mean((2, 4)) for first in (0, 1)]  # [M, 10, 2] each
-    ratios = [half[:, :, 1] / half[:, :, 0] for half in halves]
-    held_out = [ratio.gather(1, other.argmin(1, keepdim=True)) for ratio, other in (ratios, ratios[::-1])]
-    return torch.cat(held_out, dim=1).mean(1)
 
 
 def sample_metrics(

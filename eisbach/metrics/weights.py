@@ -48,7 +48,6 @@ def weight_metrics(table: pd.DataFrame) -> dict[str, float]:
         "w_spearman_t": per_clip.mean(),
         "w_rise_share_t": rise_share(table.groupby(tenth)["w"].mean().to_numpy()),
         "w_ratio/contrast_flat": by_class["contrast"] / by_class["flat"],
-        "w_ratio_min_bin/contrast_flat": least_ratio(table.assign(tenth=tenth)),
         "weight_cv": weights.std(ddof=0) / weights.mean(),
         "effective_sample_share": effective_sample_share(weights),
         "entropy_loss_rho/t<0.2": stratified_rho(low),
@@ -59,21 +58,6 @@ def weight_metrics(table: pd.DataFrame) -> dict[str, float]:
 def effective_sample_share(weights: pd.Series) -> float:
     """Kish's effective sample size as a share of the n samples: (sum w)^2 / (n sum w^2), 1/n..1."""
     return weights.sum() ** 2 / (len(weights) * np.square(weights).sum())
-
-
-def least_ratio(table: pd.DataFrame) -> float:
-    """Ratio of the classes' mean weights, contrast / flat, in the tenth of t where it is smallest.
-
-    `table` has `clip_id`, `tenth`, `contrast_class`, `w`. One half of the clips chooses the tenth, the other half gives
-    the ratio, then vice versa, and the two ratios are averaged: the minimum of ten noisy ratios would be biased
-    downwards. NaN when a class has fewer than two clips.
-    """
-    half_of = table.groupby("contrast_class")["clip_id"].rank(method="dense").mod(2)
-    by_bin = table.groupby([half_of, "tenth", "contrast_class"])["w"].mean().unstack().reindex(columns=CLASSES)
-    ratios = (by_bin["contrast"] / by_bin["flat"]).unstack(0).reindex(columns=[0, 1])
-    if ratios.isna().any(axis=None):
-        return float("nan")
-    return float(np.mean([ratios.loc[ratios[1 - half].idxmin(), half] for half in (0, 1)]))
 
 
 def rise_share(curve: np.ndarray) -> float:

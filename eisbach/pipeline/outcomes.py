@@ -3,11 +3,14 @@
 This is the only place that lists its columns; the toys, `evaluate`, `between_seeds`, the judge and the report use it.
 """
 
+import json
 from collections.abc import Iterable
 
 import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaError
+
+from eisbach.pipeline import paths
 
 SCHEMA = pa.DataFrameSchema(
     {
@@ -26,6 +29,7 @@ SCHEMA = pa.DataFrameSchema(
 )
 COLUMNS = tuple(SCHEMA.columns)
 KEY = COLUMNS[:-1]  # identifies an observation
+SEAL = "seal"
 MODEL = KEY[:-1]  # identifies a trained model: the leading columns of the toys' other tables
 
 
@@ -48,13 +52,26 @@ def rows(values: dict[str, float], **label: object) -> pd.DataFrame:
 
 
 def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """All `tables` as one checked table. Raises ValueError naming the first duplicate row, and for a wrong column."""
+    """All `tables` as one checked table, which carries the seal of a sealed run in `attrs`; parquet keeps them.
+
+    Raises ValueError naming the first duplicate row, and for a wrong column.
+    """
     table = pd.concat(list(tables), ignore_index=True)
     duplicate = table[table.duplicated(list(KEY))]
     if len(duplicate):
         first = duplicate.iloc[0]
         raise ValueError(f"duplicate row: {first['metric']} of arm {first['arm']}, seed {first['seed']}")
-    return check(table)
+    table = check(table)
+    if seal := _seal():
+        table.attrs[SEAL] = seal
+    return table
+
+
+def _seal() -> str:
+    """The hash of the seal under which this run is made (predictions/registry/seal.py); empty without one."""
+    if not paths.REGISTRATION.is_file():
+        return ""
+    return json.loads(paths.REGISTRATION.read_text()).get(SEAL, "")
 
 
 def check(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,50 +1,57 @@
-"""verdicts.json, its published JSON schema, and the terminal's one line per claim."""
+"""verdicts.json and its published JSON schema."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+import pandas as pd
 from pydantic import TypeAdapter
-from rich.table import Table as Terminal
 
+from predictions.judge import algebra
+from predictions.judge.headline import headline
 from predictions.judge.judge import Judgement
-from predictions.judge.verdict import (
-    LABELS,
-    Document,
-    JudgedClaim,
-    JudgedHypothesis,
-    Label,
-    RegistryFile,
-    Table,
-    Tree,
-    Verdict,
-)
+from predictions.judge.verdict import Document, JudgedAtom, JudgedClaim, RegistryFile, Table, Tree
+from predictions.judge.words import of_claim
 from predictions.registry.schema import Claim, Registry
 
 _JSON = TypeAdapter(Document)
 
 
 def document(
-    registry: Registry, judgement: Judgement, file: RegistryFile, tree: Tree, tables: Sequence[Table]
+    registry: Registry,
+    judgement: Judgement,
+    searched: algebra.Searched,
+    table: pd.DataFrame,
+    *,
+    file: RegistryFile,
+    tree: Tree,
+    tables: Sequence[Table],
 ) -> Document:
-    """Verdicts under their hypotheses, hypotheses under their claims, in the registry's order."""
+    """Verdicts under their atoms, atoms under their claims, in the registry's order."""
+    claims = tuple(_claim(claim, judgement, searched) for claim in registry.claims)
     return Document(
+        headline=headline(claims, judgement.systems, table),
+        systems=judgement.systems,
+        claims=claims,
         registry=file,
         tree=tree,
         tables=tuple(tables),
-        regimes=registry.regimes,
-        gates=judgement.gates,
-        claims=tuple(
-            JudgedClaim(
-                id=claim.id,
-                sentence=claim.sentence,
-                place=claim.place,
-                counts=counts(_verdicts(claim, judgement)),
-                hypotheses=tuple(
-                    JudgedHypothesis(registered=one, verdicts=judgement.verdicts[one.id]) for one in claim.hypotheses
-                ),
-            )
-            for claim in registry.claims
-        ),
+    )
+
+
+def _claim(claim: Claim, judgement: Judgement, searched: algebra.Searched) -> JudgedClaim:
+    atoms = tuple(JudgedAtom(registered=one, verdicts=judgement.verdicts[one.id]) for one in claim.atoms)
+    verdicts = [verdict for one in atoms for verdict in one.verdicts if verdict.decides]
+    words = {
+        name: of_claim([one.word for one in verdicts if one.system == name])
+        for name in judgement.systems
+        if any(one.system == name for one in verdicts)
+    }
+    return JudgedClaim(
+        id=claim.id,
+        sentence=claim.sentence,
+        place=claim.place,
+        algebra=algebra.verdicts(claim, searched),
+        atoms=atoms,
+        words=words,
     )
 
 
@@ -62,25 +69,6 @@ def json_schema() -> dict:
     """The JSON schema of verdicts.json, without pydantic's titles, which repeat the names."""
     schema = _untitled(_JSON.json_schema(mode="serialization"))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Eisbach verdicts"} | schema
-
-
-def counts(verdicts: Iterable[Verdict]) -> dict[Label, int]:
-    """How many verdicts carry each label."""
-    found = Counter(verdict.label for verdict in verdicts)
-    return {label: found[label] for label in LABELS}
-
-
-def terminal(registry: Registry, judgement: Judgement) -> Terminal:
-    """One line per claim: how many of its hypotheses, regimes and runs carry each label."""
-    table = Terminal("claim", *LABELS, title="verdicts: hypotheses x regimes x runs", title_justify="left")
-    for claim in registry.claims:
-        found = counts(_verdicts(claim, judgement))
-        table.add_row(claim.id, *(str(found[label] or "") for label in LABELS))
-    return table
-
-
-def _verdicts(claim: Claim, judgement: Judgement) -> list[Verdict]:
-    return [verdict for one in claim.hypotheses for verdict in judgement.verdicts[one.id]]
 
 
 def _untitled(schema: object) -> object:

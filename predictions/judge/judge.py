@@ -1,257 +1,236 @@
-"""The judge: the table of outcomes and the registry in, one verdict per hypothesis, regime and run out.
+"""The judge: tables of outcomes and the registry in, one word per atom and system out.
 
-Order of work for each regime and run: the gate; the evidence of every hypothesis; Holm's correction within each
-family; labels and mechanisms; conjunctions; sentences. A verdict depends on its own regime and run alone.
+Order of work for each system: its gate; x of every atom; the interval at the level of the family, whose size is
+registered; the word; the gate's say; the mechanism. No word depends on what else was measured or lost.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from predictions.judge import controls, families, words
-from predictions.judge.contrast import Contrast, contrast
-from predictions.judge.outcomes import Missing, Outcomes, check_seeds, pivot
-from predictions.judge.sentences import sentence
-from predictions.judge.validity import base_metric
-from predictions.judge.verdict import (
-    ASSAY_FAILED,
-    INCONCLUSIVE,
-    NOT_TESTED,
-    REFUTED,
-    Estimate,
-    Gate,
-    Label,
-    Sample,
-    SearchResult,
-    Status,
-    Verdict,
-)
-from predictions.registry.schema import (
-    AnyHypothesis,
-    Conjunction,
-    Difference,
-    Equivalence,
-    Exact,
-    Hypothesis,
-    Interaction,
-    Measured,
-    Noninferiority,
-    Regime,
-    Registry,
-    Run,
-    Trend,
-    Universal,
-)
+from predictions.judge import effects, mechanism, pieces, quantities, statistics, words
+from predictions.judge import gate as gates
+from predictions.judge.effects import effect_of, ends, reason_of, unbounded
+from predictions.judge.outcomes import Missing, base_metric, check_seeds, pivot
+from predictions.judge.quantities import Tables
+from predictions.judge.verdict import Effect, Gate, JudgedSystem, Sample, Status, Verdict
+from predictions.registry.schema import Atom, Difference, Intersection, Registry, System, matches
 
 
 @dataclass(frozen=True)
-class Checkout:
-    """Whether a run can be confirmatory: everything committed, the registry too, and this registry sealed before it."""
+class Seal:
+    """Whether a run can be confirmatory: why not, or None where everything is as it was sealed."""
 
-    clean: bool
-    registry_committed: bool
-    sealed: bool
+    broken: str | None = "nothing was sealed before the run"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Verdicts by hypothesis, in the registry's order, then by regime and run; and the gate of each regime and run."""
+    """Every system as it was run, and the verdicts of every atom, in the registry's order of systems."""
 
+    systems: dict[str, JudgedSystem]
     verdicts: dict[str, tuple[Verdict, ...]]
-    gates: dict[str, dict[Run, Gate]]
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One regime and run, and the seeds' status; `pattern` is the one that the regime's name matches."""
+class Run:
+    """One system's outcomes and what its verdicts need."""
 
-    pattern: str
-    plan: Regime
-    regime: str
-    run: Run
-    status: Status | None = None
+    registry: Registry
+    name: str
+    plan: System
+    tables: Tables
+    judged: JudgedSystem
+    grid: pieces.Grid | None
+    invalid: Mapping[str, str] = field(default_factory=dict)
 
-    def verdict(self, hypothesis: Hypothesis, label: Label, reason: str, **parts: object) -> Verdict:
-        metric = hypothesis.metric_on(self.pattern) if isinstance(hypothesis, Measured) else None
-        where = {"regime": self.regime, "run": self.run, "metric": metric}
-        return _verdict(label, reason, **where, **({"status": self.status} | parts))
-
-    def of_contrast(self, hypothesis: Measured, label: Label, reason: str, found: Contrast, **parts) -> Verdict:
-        return self.verdict(hypothesis, label, reason, sample=found.sample, margin=found.margin, **parts)
+    @property
+    def level(self) -> float:
+        """The level of an interval that decides a word."""
+        return self.registry.rules.level / max(1, self.judged.family)
 
 
 def judge(
     registry: Registry,
     table: pd.DataFrame,
-    checkout: Checkout,
-    counterexamples: dict[tuple[str, str], dict] | None = None,
-    invalid: dict[str, str] | None = None,
+    *,
+    grids: Mapping[str, pieces.Grid] | None = None,
+    invalid: Mapping[str, str] | None = None,
+    seal: Seal | None = None,
 ) -> Judgement:
-    """Judge every hypothesis on every regime and run.
+    """Judge every atom on every system.
 
-    `counterexamples`: (search, regime) -> the fields of `SearchResult`, or a `reason` why nothing was searched.
-    `invalid`: metric -> why it carries no verdict on regimes of sound.
+    `grids`: the weights of a given model by system. `invalid`: metric -> why it says nothing on systems of sound.
     Raises UserError when arms that are to be paired do not have the same seeds, or two seeds are the same run.
     """
-    verdicts, gates = {hypothesis.id: [] for hypothesis in registry.hypotheses}, {}
-    for pattern, plan in registry.regimes.items():
-        present = sorted(name for name in table["regime"].unique() if fnmatchcase(name, pattern))
-        for regime in present or [pattern]:
-            rows = table[table["regime"] == regime]
-            for run in plan.runs:
-                setting = Setting(pattern, plan, regime, run)
-                found, gate = _judge_run(registry, setting, rows[rows["run"] == run], checkout, invalid or {})
-                for name, verdict in found.items():
-                    verdicts[name].append(verdict)
-                if gate is not None:
-                    gates.setdefault(regime, {})[run] = gate
-        for one in registry.hypotheses:
-            if isinstance(one, Universal) and pattern in one.regimes:
-                verdicts[one.id].append(_universal(pattern, (counterexamples or {}).get((one.search, pattern))))
-    written = {
-        one.id: tuple(replace(v, sentence=sentence(one, v, registry)) for v in verdicts[one.id])
-        for one in registry.hypotheses
-    }
-    return Judgement(written, gates)
+    systems, verdicts = {}, {atom.id: [] for atom in registry.atoms}
+    for name, plan in registry.systems.items():
+        run = _run(registry, name, plan, table, seal or Seal(), (grids or {}).get(name), invalid or {})
+        systems[name] = run.judged
+        for atom in registry.atoms:
+            if name in atom.on:
+                verdicts[atom.id].append(verdict(run, atom))
+    return Judgement(systems, {name: tuple(found) for name, found in verdicts.items()})
 
 
-def _verdict(label: Label, reason: str, **parts: object) -> Verdict:
-    """A verdict whose sentence is written at the end, when all of its parts are known."""
-    return Verdict(label=label, reason=reason, sentence="", **parts)
+def _run(registry, name, plan, table, seal, grid, invalid) -> Run:
+    own = [regime for regime in table["regime"].unique() if matches(plan.members, regime)]
+    rows = table[table["regime"].isin(own) & (table["run"] == plan.run)]
+    for _, of_regime in rows.groupby("regime"):
+        check_seeds(of_regime)
+    rows, status = _seeds_that_count(registry, plan, rows, seal)
+    tables = {regime: pivot(part, plan.adapter) for regime, part in rows.groupby("regime")}
+    lost = sorted(rows.loc[(rows["metric"] == "diverged") & (rows["value"] > 0), "seed"].unique())
+    judged = JudgedSystem(
+        registered=plan,
+        family=len(registry.deciding(name)),
+        seeds=tuple(map(int, sorted(set(rows["seed"]) - set(lost)))),
+        lost=tuple(map(int, lost)),
+        gate=gates.gate(plan, tables) if tables else Gate(trained=None, constant=None),
+        status=status if tables else None,
+    )
+    return Run(registry, name, plan, tables, judged, grid, invalid if plan.sound else {})
 
 
-def _judge_run(
-    registry: Registry, setting: Setting, rows: pd.DataFrame, checkout: Checkout, invalid: dict[str, str]
-) -> tuple[dict[str, Verdict], Gate | None]:
-    """Verdicts by hypothesis, and the gate, None where the regime has none or there are no rows."""
-    plan = setting.plan
-    planned = [one for one in registry.hypotheses if _planned(one, setting)]
-    if rows.empty:
-        reason = f"no table has outcomes of regime '{setting.regime}', run '{setting.run}'"
-        return {one.id: setting.verdict(one, NOT_TESTED, reason) for one in planned}, None
-    check_seeds(rows)
-    rows, status = _seeds_that_count(registry, plan.seeds, rows, checkout)
-    setting, table = replace(setting, status=status), pivot(rows, plan.adapter)
-    gate = controls.gate(table, plan.gate) if plan.gate else None
-    measured = [one for one in planned if isinstance(one, Measured)]
-    insensitive = _insensitive(table, measured, setting.pattern)
-    done, contrasts = {}, []
-    for one in measured:
-        base = base_metric(one.metric_on(setting.pattern))
-        if plan.sound and base in invalid:
-            done[one.id] = setting.verdict(one, NOT_TESTED, f"the metric is invalid: {invalid[base]}", status=None)
-            continue
-        found = _gathered(one, setting, table, insensitive.get(one.id), gate)
-        if isinstance(found, Verdict):
-            done[one.id] = found
-        else:
-            contrasts.append((one, found))
-    decisions = families.decide(contrasts)
-    for one, found in contrasts:
-        decision = decisions[one.id]
-        parts = {"estimate": decision.estimate, "test": decision.test, "mechanism": decision.mechanism}
-        done[one.id] = setting.of_contrast(one, decision.label, decision.reason, found, **parts)
-    for one in planned:
-        if isinstance(one, Conjunction):
-            done[one.id] = _conjunction(one, setting, [done[part] for part in one.parts])
-    return done, gate
-
-
-def _planned(hypothesis: AnyHypothesis, setting: Setting) -> bool:
-    """Whether numbers of this regime and run judge the hypothesis; a universal statement needs none."""
-    if isinstance(hypothesis, Universal):
-        return False
-    here = setting.pattern in hypothesis.regimes and setting.regime not in hypothesis.skip
-    return here and setting.run in (hypothesis.runs or setting.plan.runs)
-
-
-def _gathered(
-    hypothesis: Measured, setting: Setting, table: Outcomes, insensitive: str | None, gate: Gate | None
-) -> Contrast | Verdict:
-    """The evidence, or the verdict where it needs no test: nothing measured, a failed assay, an exact statement."""
-    try:
-        found = contrast(hypothesis, setting.pattern, table, insensitive)
-    except Missing as missing:
-        found, reason = None, str(missing)
-    if gate is not None and not gate.passed and not hypothesis.ungated:
-        if found is None:
-            return setting.verdict(hypothesis, ASSAY_FAILED, gate.reason)
-        return setting.of_contrast(hypothesis, ASSAY_FAILED, gate.reason, found)
-    if found is None:
-        return setting.verdict(hypothesis, NOT_TESTED, reason)
-    if isinstance(hypothesis, Exact):
-        values = np.array(found.sample.values)
-        label, reason = words.exact_label(values, hypothesis.bound, hypothesis.margin)
-        estimate = Estimate(effect=float(values.mean()))
-        return setting.of_contrast(hypothesis, label, reason, found, estimate=estimate)
-    return found
-
-
-def _seeds_that_count(
-    registry: Registry, exploratory: int, rows: pd.DataFrame, checkout: Checkout
-) -> tuple[pd.DataFrame, Status]:
+def _seeds_that_count(registry: Registry, plan: System, rows: pd.DataFrame, seal: Seal) -> tuple[pd.DataFrame, Status]:
     """The rows whose seeds are judged, and their status. Confirmatory seeds, if all are there, are judged alone."""
     present, wanted = set(rows["seed"]), registry.confirmatory.seeds
     if lacking := set(wanted) - present:
         reason = f"{len(lacking)} of the {len(wanted)} confirmatory seeds are missing; others were used in development"
-        if not present & set(wanted) and present != set(range(exploratory)):
-            reason += f"; of the exploratory seeds 0 to {exploratory - 1} there are {len(present)}"
+        if not present & set(wanted) and present != set(range(plan.seeds)):
+            reason += (
+                f"; of the exploratory seeds 0 to {plan.seeds - 1} there are {len(present & set(range(plan.seeds)))}"
+            )
         return rows, Status(label="exploratory", reason=reason)
     rows = rows[rows["seed"].isin(wanted)]
-    if not checkout.registry_committed:
-        return rows, Status(label="exploratory", reason="the registry differs from the committed one")
-    if not checkout.clean:
-        return rows, Status(label="exploratory", reason="the working tree has changes that are not committed")
-    if not checkout.sealed:
-        return rows, Status(label="exploratory", reason="the registry was not sealed before these seeds were run")
-    reason = f"registered and sealed before these {len(wanted)} seeds were run"
-    return rows, Status(label="confirmatory", reason=reason)
+    if seal.broken:
+        return rows, Status(label="exploratory", reason=seal.broken)
+    return rows, Status(label="confirmatory", reason=f"sealed before these {len(wanted)} seeds were run")
 
 
-def _insensitive(table: Outcomes, hypotheses: Iterable[Measured], pattern: str) -> dict[str, str | None]:
-    """By id, why the absence of an effect says nothing, for the hypotheses that an absence may decide.
-
-    An absence refutes a claimed effect only where the margin is a registered number or the oracle's effect is detected.
-    A hypothesis that claims an absence needs the oracle in any case.
-    """
-    decided = [
-        one
-        for one in hypotheses
-        if isinstance(one, Equivalence | Noninferiority)
-        or (isinstance(one, Difference | Interaction | Trend) and one.margin is None)
-    ]
-    found = {}
-    for optimizer in {one.optimizer for one in decided}:
-        mine = [one for one in decided if one.optimizer == optimizer]
-        reasons = controls.insensitive(table, [one.metric_on(pattern) for one in mine], optimizer)
-        found |= {one.id: reasons[one.metric_on(pattern)] for one in mine}
-    return found
-
-
-def _conjunction(whole: Conjunction, setting: Setting, parts: Sequence[Verdict]) -> Verdict:
-    label, reason = words.conjunction_label([part.label for part in parts])
-    samples = [part.sample for part in parts]
-    sample = None
-    if None not in samples:
-        seeds = sorted(set.intersection(*(set(one.seeds) for one in samples)))
-        tables = sorted({path for one in samples for path in one.tables})
-        sample = Sample(seeds=tuple(seeds), tables=tuple(tables))
-    p = max((part.test.p_holm for part in parts if part.test), default=None)
-    reason = f"{reason} ({', '.join(whole.parts)})"
-    return setting.verdict(whole, label, reason, sample=sample, joint_p_holm=p)
+def verdict(run: Run, atom: Atom) -> Verdict:
+    """The verdict of one atom on one system."""
+    on = atom.on[run.name]
+    margin, because = run.registry.margin(atom, run.name)
+    frozen = run.registry.frozen(atom, run.name)
+    plain = Verdict(
+        system=run.name,
+        word="not tested",
+        below=False,
+        reason="",
+        decides=atom.decides_on(run.name),
+        margin=margin,
+        margin_because=because,
+        sample=None,
+        effect=None,
+        control=None,
+        mechanism=None,
+        reach=frozen.reach if frozen else None,
+    )
+    try:
+        _refuse(run, atom)
+        if on.over == "pieces":
+            return _of_pieces(run, atom, plain)
+        if isinstance(atom, Intersection):
+            return _of_parts(run, atom, plain)
+        return _of_seeds(run, atom, plain)
+    except Missing as missing:
+        return replace(plain, reason=str(missing))
 
 
-def _universal(pattern: str, searched: dict | None) -> Verdict:
-    if searched is None:
-        return _verdict(NOT_TESTED, "no search for a counterexample has run here", regime=pattern)
-    if "reason" in searched:
-        return _verdict(NOT_TESTED, searched["reason"], regime=pattern)
-    result = SearchResult(**searched)
-    if result.found:
-        label, reason = REFUTED, f"a counterexample: {result.description}"
+def _refuse(run: Run, atom: Atom) -> None:
+    """Raises Missing where the system or the metric cannot judge the atom."""
+    on = atom.on[run.name]
+    if (base := base_metric(on.metric)) in run.invalid:
+        raise Missing(f"the metric {base} is invalid: {run.invalid[base]}")
+    if on.over == "pieces":
+        return
+    if not run.tables:
+        raise Missing("nothing was run on this system")
+    constant = run.judged.gate.constant
+    if on.control is not None and constant is not None and not constant.passed:
+        raise Missing(f"the assay fails: {constant.reason}")
+
+
+def _of_seeds(run: Run, atom: Atom, plain: Verdict) -> Verdict:
+    on = atom.on[run.name]
+    own = quantities.of_atom(atom, on, run.tables)
+    effect = effect_of(own, run.level, run.registry.rules.fewest_seeds)
+    low, high = unbounded(effect)
+    read = words.READ[atom.kind](low, high, plain.margin)
+    judged = replace(plain, sample=effects.sample(own), effect=effect)
+    control, why = None, ""
+    if on.control is not None:
+        control = gates.control(run.registry, atom, on, run.tables, own)
+        trained = run.judged.gate.trained
+        if trained is not None and not trained.passed:
+            why = f"training is not shown to lower the loss: {trained.reason}"
+        elif not control.passed:
+            why = f"the positive control is not detected: {_control_text(run.registry, control)}"
+        read = words.gated(read, sensitive=not why)
+    found = None
+    if isinstance(atom, Difference) and read.word in ("holds", "present") and (atom.mechanism or atom.pair):
+        found = mechanism.mechanism(run, atom, plain.margin)
+    reason = why if read.word == "insensitive" else reason_of(read, effect, plain.margin)
+    return replace(judged, word=read.word, below=read.below, reason=reason, control=control, mechanism=found)
+
+
+def _of_parts(run: Run, atom: Intersection, plain: Verdict) -> Verdict:
+    """x is the worst part; its interval holds the smallest of the parts' true values."""
+    found = quantities.parts(atom, atom.on[run.name], run.tables)
+    worst = found[min(found, key=lambda part: found[part].values.mean())]
+    fewest = run.registry.rules.fewest_seeds
+    lows = [unbounded(effect_of(one, run.level, fewest))[0] for one in found.values()]
+    highs = [unbounded(effect_of(one, run.level / len(found), fewest))[1] for one in found.values()]
+    effect = effect_of(worst, run.level, fewest)
+    interval = ends(min(lows), min(highs))
+    found_effect = effects.effect(effect.mean, interval, effect.interval_95)
+    return _bounded(atom, replace(plain, sample=effects.sample(worst)), found_effect)
+
+
+def _of_pieces(run: Run, atom: Atom, plain: Verdict) -> Verdict:
+    """A statistic of a given model's weights, with its interval by bootstrap over pieces."""
+    if run.grid is None:
+        raise Missing("the weights of this model were not measured; run `dvc repro census`")
+    on = atom.on[run.name]
+    metrics = [f"{on.metric}/{part}" for part in atom.parts] if isinstance(atom, Intersection) else [on.metric]
+    found = {name: _bootstrapped(run, atom, name) for name in metrics}
+    worst = min(found, key=lambda name: found[name][0])
+    value, draws = found[worst]
+    low = min(pieces.interval(one, run.level)[0] for _, one in found.values())
+    high = min(pieces.interval(one, run.level / len(found))[1] for _, one in found.values())
+    effect = effects.effect(value, ends(low, high), ends(*pieces.interval(draws, statistics.ALPHA)))
+    number = len(np.unique(run.grid.pieces))
+    drawn = Sample(blocks="pieces", n=number, seeds=(), values=(), members={}, agreeing=0, tables=("census",))
+    return _bounded(atom, replace(plain, sample=drawn), effect)
+
+
+def _bootstrapped(run: Run, atom: Atom, metric: str) -> tuple[float, np.ndarray]:
+    """x and its bootstrap draws."""
+    on, count = atom.on[run.name], run.registry.rules.resamples
+    value, draws = pieces.estimates(run.grid, metric, count)
+    if on.minus_metric:
+        other, others = pieces.estimates(run.grid, on.minus_metric, count)
+        value, draws = value - other, draws - others
+    centre = getattr(atom, "bound", 0.0)
+    if on.scale == "log":
+        with np.errstate(invalid="ignore"):
+            value, draws = np.log(value) - np.log(centre), np.log(draws) - np.log(centre)
     else:
-        label, reason = INCONCLUSIVE, f"no counterexample among {result.tried} inputs, which proves nothing"
-    return _verdict(label, reason, regime=pattern, counterexample=result)
+        value, draws = value - centre, draws - centre
+    if not np.isfinite(value):
+        raise Missing(f"'{metric}' is undefined on these clips")
+    return atom.sign * float(value), atom.sign * draws
+
+
+def _bounded(atom: Atom, plain: Verdict, effect: Effect) -> Verdict:
+    read = words.READ[atom.kind](*unbounded(effect), plain.margin)
+    return replace(plain, word=read.word, below=read.below, effect=effect, reason=reason_of(read, effect, plain.margin))
+
+
+def _control_text(registry: Registry, control) -> str:
+    title = registry.controls[control.name].title
+    way = "along" if control.acts == "along" else "against"
+    return f"{title} should act {way} the claim; its effect is {control.effect:.2g}, p = {control.p:.2g}"

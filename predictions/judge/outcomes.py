@@ -40,7 +40,7 @@ def read(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Table]]:
             raise UserError(f"{path} has no column '{missing[0]}'; a table of outcomes has {', '.join(COLUMNS)}")
         parts.append(part[COLUMNS].assign(table=str(path)))
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        sources.append(Table(path=str(path), sha256=digest, rows=len(part)))
+        sources.append(Table(path=str(path), sha256=digest, rows=len(part), seal=part.attrs.get(outcomes.SEAL, "")))
     table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
     check(table)
     for part in parts:
@@ -82,6 +82,14 @@ def check_seeds(rows: pd.DataFrame) -> None:
             f"seeds {original} and {copies[0]} of regime '{rows['regime'].iloc[0]}' agree in all {len(wide)} numbers: "
             "they are one run; run the second seed itself, or remove it"
         )
+
+
+def base_metric(metric: str) -> str:
+    """The metric of one set of samples that `metric` is computed from: `gap/vendi`, `vendi/between_seeds` -> `vendi`.
+
+    Only that one has known groups of real clips. A metric computed from an invalid one is invalid too.
+    """
+    return metric.removeprefix("gap/").partition("/between_seeds")[0]
 
 
 def _name(row: pd.Series) -> str:

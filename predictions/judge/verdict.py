@@ -1,21 +1,20 @@
-"""Verdicts as data: frozen dataclasses without behaviour, their labels, and the layout of verdicts.json.
+"""Verdicts as data: frozen dataclasses without behaviour, and the layout of verdicts.json.
 
 Every number is finite and None where there is none, so that verdicts compare equal and are strict JSON.
 """
 
 from dataclasses import field
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from predictions.registry.schema import AnyHypothesis, Regime, Run
+from predictions.judge.words import ClaimWord, Word
+from predictions.registry.schema import AnyAtom, System
 
-Label: TypeAlias = Literal["supported", "refuted", "inconclusive", "assay failed", "not tested"]
-SUPPORTED, REFUTED, INCONCLUSIVE, ASSAY_FAILED, NOT_TESTED = LABELS = get_args(Label)
 Interval: TypeAlias = tuple[float | None, float | None]  # low and high end; None: unbounded
 
-SCHEMA = 2  # of verdicts.json; rises when its layout changes
+SCHEMA = 3  # of verdicts.json; rises when its layout changes
 
 record = dataclass(
     frozen=True,
@@ -38,213 +37,227 @@ class Status:
 
 
 @record
+class Effect:
+    """The mean of x over the blocks, in x's unit."""
+
+    mean: float
+    interval: Interval
+    """At the level of the family: it decides the word."""
+    interval_95: Interval
+    detectable: float | None
+    """Half the width of the interval: an effect that could have been seen. Null where it is unbounded."""
+
+
+@record
 class Sample:
     """The numbers that a verdict is about."""
 
+    blocks: Literal["seeds", "pieces"]
+    n: int
     seeds: tuple[int, ...]
-    values: tuple[float, ...] | None = None
-    """One for each seed, in the metric's units: a difference, or the quantity itself. Null for a conjunction."""
+    values: tuple[float, ...]
+    """x of every seed; empty for pieces, whose statistic has no value of its own for each."""
+    members: dict[str, float]
+    """Mean x of every member, by regime; empty for a system with one."""
+    agreeing: int
+    """How many members have the sign of the mean."""
     tables: tuple[str, ...]
-    """Paths of the tables of outcomes that hold the metric."""
 
 
 @record
-class Margin:
-    """The smallest effect of interest, or the tolerance of an exact statement."""
+class Share:
+    """The effect as a share of the positive control's, with Fieller's 95 % interval; null: unbounded."""
 
     value: float
-    rule: str
-    """Where the value comes from."""
-
-
-@record
-class Estimate:
-    """The mean over seeds, in the metric's units: of a difference, or of the quantity that has a bound."""
-
-    effect: float
-    interval: Interval | None = None
-    """95 %, the one that belongs to the test; null at an end: unbounded. Null: none, as nothing is tested."""
-    interval_bca: Interval | None = None
-    """95 % by the BCa bootstrap, for comparison: too narrow for few seeds. Null for fewer than three."""
-    minimum_detectable: float | None = None
-    """The true effect that a repeat would label "supported" with probability 0.8. Null: no effect, however large, or
-    the statement claims no effect."""
-
-
-@record
-class SignificanceTest:
-    """A test for a claim and one against it, corrected within the family."""
-
-    p: float
-    p_holm: float
-    p_against: float | None = None
-    """Of the test that would refute the claim, by equivalence or by an effect beyond the margin; null: no such test."""
-    p_against_holm: float | None = None
-    shape_p: float | None = None
-    """Of a trend: that it is monotone. Contained in p."""
-    family_size: int
-    least_p_holm: float
-    """What the smallest p that so many seeds can give becomes after Holm's correction."""
-
-
-@record
-class Comparison:
-    """An arm compared with a control."""
-
-    share: float | None = None
-    """Of the arm's effect: the control's own effect divided by it. Null where the arm has none."""
-    effect: float
-    """Arm minus control."""
     interval: Interval
-    p: float
-    p_holm: float
-    p_equivalence_holm: float | None = None
-    values: tuple[float, ...]
-    """Arm minus control, one for each seed of the verdict."""
 
 
 @record
-class Control:
-    """Whether an arm's effect exceeds that of a control, which stands for another explanation."""
+class ControlCheck:
+    """Gate (b): whether the positive control acts, in its registered direction."""
+
+    name: str
+    acts: Literal["along", "against"]
+    effect: float
+    """In x's unit; positive in the claim's direction."""
+    p: float
+    """One-sided."""
+    passed: bool
+    share: Share | None
+
+
+@record
+class Explanation:
+    """The barrier's effect minus that of another explanation."""
 
     arm: str
-    label: Label
-    """Of "the arm's effect exceeds this control's"."""
+    word: Word
+    below: bool
     reason: str
-    comparison: Comparison | None = None
-    """Null where the tables lack the control."""
+    effect: Effect | None
 
 
 @record
 class Mechanism:
-    """Whether the effect exceeds every control."""
+    """Whether an effect that is there needs each sample's own weight."""
 
-    label: Label
-    reason: str
-    controls: tuple[Control, ...]
-
-
-@record
-class SearchResult:
-    """The result of a search for a counterexample."""
-
-    found: bool
-    tried: int
-    """Inputs."""
-    description: str
-    numbers: dict[str, float] = field(default_factory=dict)
-    """What was compared, such as the weights of the inputs."""
-    clips: dict[str, str] = field(default_factory=dict)
-    """Name -> clip_id, where the inputs are music."""
-    files: dict[str, str] = field(default_factory=dict)
-    """Kind -> path relative to the folder of verdicts.json."""
+    label: Literal["sample-specific", "explained by", "undecided", "not tested"]
+    by: str | None
+    """The control whose difference is absent."""
+    controls: tuple[Explanation, ...]
 
 
 @record
 class Verdict:
-    """One hypothesis on one regime and run. Its optional parts are null where the judge did not get that far."""
+    """One atom on one system."""
 
-    regime: str
-    run: Run | None = None
-    """Null: the statement is about no trained model."""
-    label: Label
+    system: str
+    word: Word
+    below: bool
+    """The effect is shown to be smaller than the margin."""
     reason: str
-    sentence: str
-    metric: str | None = None
-    status: Status | None = None
-    sample: Sample | None = None
-    margin: Margin | None = None
-    estimate: Estimate | None = None
-    test: SignificanceTest | None = None
-    mechanism: Mechanism | None = None
-    """Null: the hypothesis names no controls, or was not tested."""
-    joint_p_holm: float | None = None
-    """Of a conjunction: the largest corrected p of its parts."""
-    counterexample: SearchResult | None = None
-    """Of a universal statement."""
+    decides: bool
+    margin: float | None
+    margin_because: str
+    sample: Sample | None
+    effect: Effect | None
+    control: ControlCheck | None
+    mechanism: Mechanism | None
+    reach: float | None
+    """What the barrier's spread of factors reaches by linear response, in margins, as registered."""
 
 
 @record
 class ArmCheck:
-    """One arm of the gate: its mean difference from the baseline, and the p of what it must show."""
+    """A check of the assay on one system: the mean over seeds with its 95 % interval."""
 
     effect: float
-    p: float
+    interval: Interval
+    passed: bool
+    reason: str
 
 
 @record
 class Gate:
-    """Whether the assay detects an effect that exists, and finds none where none exists."""
+    """What one system's training must show; null where it is not asked or cannot be measured."""
 
-    metric: str
-    passed: bool
-    reason: str
-    n: int = 0
-    """Seeds."""
-    oracle: ArmCheck | None = None
-    """Must be detected. Null, as are the others, where an arm, the metric or a second seed is missing."""
-    constant: ArmCheck | None = None
-    """Must be equivalent to the baseline."""
-    margin: float | None = None
+    trained: ArmCheck | None
+    constant: ArmCheck | None
 
 
 @record
-class JudgedHypothesis:
-    """A hypothesis as registered, and its verdicts: one for each regime and run."""
+class SearchResult:
+    """A search for a counterexample."""
 
-    registered: AnyHypothesis
+    found: bool
+    tried: int
+    description: str
+    numbers: dict[str, float] = field(default_factory=dict)
+    clips: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@record
+class AlgebraVerdict:
+    """What needs no data."""
+
+    statement: str
+    says: Literal["the sentence", "a tautology", "a stronger wording"]
+    word: Literal["proved", "disproved", "undecided"]
+    proof: str | None
+    search: str | None
+    counterexample: SearchResult | None
+
+
+@record
+class JudgedAtom:
+    """An atom with its verdict on every system where it is measured."""
+
+    registered: AnyAtom
     verdicts: tuple[Verdict, ...]
 
 
 @record
 class JudgedClaim:
-    """A claim of the paper with its hypotheses."""
+    """A sentence of the paper with everything that was found about it."""
 
     id: str
     sentence: str
     place: str
-    counts: dict[Label, int]
-    """How many verdicts carry each label."""
-    hypotheses: tuple[JudgedHypothesis, ...]
+    algebra: tuple[AlgebraVerdict, ...]
+    atoms: tuple[JudgedAtom, ...]
+    words: dict[str, ClaimWord]
+    """By system where an atom decides."""
+
+
+@record
+class JudgedSystem:
+    """One system as it was run."""
+
+    registered: System
+    family: int
+    """Its number of deciding atoms, whatever was measured."""
+    seeds: tuple[int, ...]
+    lost: tuple[int, ...]
+    """Seeds of which an arm diverged."""
+    gate: Gate
+    status: Status | None
+    """Null: nothing was run."""
+
+
+@record
+class Cell:
+    """One cell of the headline: a claim in one column."""
+
+    word: str
+    """The claim's word in the column's first system that says one; empty: nothing to say there."""
+    text: str
+
+
+@record
+class Headline:
+    """The answer and the table of claims, from which README, report, terminal and report.md are written."""
+
+    answer: str
+    columns: tuple[str, ...]
+    rows: dict[str, dict[str, Cell]]
+    """Claim -> column -> cell."""
+    status: str
 
 
 @record
 class RegistryFile:
-    """The registry that the verdicts are judged by."""
-
     sha256: str
-    """Of its content, without comments and layout."""
     committed: bool
-    """Whether the file equals the committed one."""
 
 
 @record
 class Tree:
-    """The git checkout that the judge ran in."""
+    """The checkout that judged."""
 
-    revision: str | None = None
+    revision: str | None
     clean: bool
 
 
 @record
 class Table:
-    """A table of outcomes that was read."""
+    """A table of outcomes."""
 
     path: str
     sha256: str
     rows: int
+    seal: str
+    """Hash of the seal under which it was written; empty: none."""
 
 
 @record
 class Document:
-    """The content of verdicts.json, which `python -m predictions` writes and the report carries."""
+    """verdicts.json."""
 
-    schema: Literal[2] = SCHEMA
+    headline: Headline
+    systems: dict[str, JudgedSystem]
+    claims: tuple[JudgedClaim, ...]
     registry: RegistryFile
     tree: Tree
     tables: tuple[Table, ...]
-    regimes: dict[str, Regime]
-    """By pattern."""
-    gates: dict[str, dict[Run, Gate]]
-    """By regime and run."""
-    claims: tuple[JudgedClaim, ...]
+    version: Literal[3] = SCHEMA

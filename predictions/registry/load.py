@@ -1,4 +1,4 @@
-"""registry.yaml -> `Registry`: read, checked against the schema, and checked for what no single hypothesis shows."""
+"""registry.yaml and margins.yaml -> `Registry`: read, checked against the schema, and for what no single atom shows."""
 
 import json
 from collections import Counter
@@ -9,29 +9,26 @@ from pydantic import TypeAdapter, ValidationError
 
 from eisbach.errors import UserError
 from eisbach.pipeline import yaml_file
-from predictions.registry.schema import (
-    KINDS,
-    Conjunction,
-    Difference,
-    Hypothesis,
-    Measured,
-    Registry,
-    Trend,
-    subtracted,
-)
+from predictions.counterexamples.archive import ON_CLIPS
+from predictions.counterexamples.searches import SEARCHES
+from predictions.registry.schema import KINDS, Algebra, Atom, Bound, Claim, Compared, Difference, Registry
 
 REGISTRY = Path(__file__).parent / "registry.yaml"
+MARGINS = "margins.yaml"  # beside the registry
 
 
 def load(path: str | Path = REGISTRY) -> Registry:
-    """Read and check a registry.
+    """Read and check a registry and, if it is there, the `margins.yaml` beside it.
 
-    Raises UserError naming the file, the hypothesis and the key when the file is missing or is not YAML, a key is
-    unknown, missing or ill-typed, an id is used twice, an arm cannot be parsed, a part does not exist, or a regime is
-    neither judged nor skipped.
+    Raises UserError naming the file, the atom and the key when the file is missing or is not YAML, a key is unknown,
+    missing or ill-typed, an id is used twice, an arm cannot be parsed, a part is not in its sentence, a system is
+    neither named under `on` nor under `not_on`, a control does not exist, or a system has too many deciding atoms.
     """
     path = Path(path)
     given = yaml_file.read(path, f"the registry {path}", "restore it with git") or {}
+    margins = path.with_name(MARGINS)
+    if margins.is_file():
+        given["margins"] = yaml_file.read(margins, f"the margins {margins}", "restore them with git")
     try:
         registry = TypeAdapter(Registry).validate_json(json.dumps(given), strict=True)
     except TypeError as error:  # a YAML type that JSON does not have, such as a date
@@ -45,12 +42,12 @@ def load(path: str | Path = REGISTRY) -> Registry:
 
 
 def _sentence(given: dict, fault: dict) -> str:
-    """One of pydantic's faults, with the id of the hypothesis and the key that it is about."""
+    """One of pydantic's faults, with the id of the atom and the key that it is about."""
     loc, where, owner = fault["loc"], "", ""
-    if len(loc) >= 4 and (loc[0], loc[2]) == ("claims", "hypotheses"):
-        hypothesis = given["claims"][loc[1]]["hypotheses"][loc[3]]
-        kind = hypothesis.get("kind")
-        where, owner, loc = f"{hypothesis.get('id', f'hypothesis {loc[3]}')}: ", f" for kind {kind}", loc[5:6]
+    if len(loc) >= 4 and (loc[0], loc[2]) == ("claims", "atoms"):
+        atom = given["claims"][loc[1]]["atoms"][loc[3]]
+        kind = atom.get("kind")
+        where, owner, loc = f"{atom.get('id', f'atom {loc[3]}')}: ", f" for kind {kind}", loc[5:]
         if fault["type"].startswith("union_tag"):
             return f"{where}'kind' is {kind!r}; choose one of {', '.join(KINDS)}"
     key = ".".join(map(str, loc))
@@ -64,58 +61,62 @@ def _sentence(given: dict, fault: dict) -> str:
 
 
 def _faults(registry: Registry) -> Iterator[str]:
-    ids = Counter([claim.id for claim in registry.claims] + [hypothesis.id for hypothesis in registry.hypotheses])
+    ids = Counter([claim.id for claim in registry.claims] + [atom.id for atom in registry.atoms])
     yield from (f"duplicate id '{name}'" for name, count in ids.items() if count > 1)
-    for hypothesis in registry.hypotheses:
-        found = [*_regime_faults(registry, hypothesis)]
-        if isinstance(hypothesis, Measured):
-            found += _arm_faults(hypothesis)
-            found += _metric_faults(registry, hypothesis)
-        if isinstance(hypothesis, Conjunction):
-            found += _part_faults(registry, hypothesis)
-        yield from (f"{hypothesis.id}: {fault}" for fault in found)
+    for claim in registry.claims:
+        yield from (f"{claim.id}: {fault}" for one in claim.algebra for fault in _algebra_faults(one))
+        for atom in claim.atoms:
+            found = [*_place_faults(claim, atom), *_system_faults(registry, atom), *_arm_faults(atom)]
+            yield from (f"{atom.id}: {fault}" for fault in found)
+    for name in registry.systems:
+        family, most = registry.deciding(name), registry.rules.most_atoms
+        if len(family) > most:
+            yield f"{len(family)} atoms decide on '{name}', at most {most} may; set decides: false on the others"
+    for atom in sorted(set(registry.margins) - {atom.id for atom in registry.atoms}):
+        yield f"{MARGINS} has a margin of '{atom}', which is not an atom"
 
 
-def _regime_faults(registry: Registry, hypothesis: Hypothesis) -> Iterator[str]:
-    for regime in registry.regimes:
-        if (regime in hypothesis.regimes) == (regime in hypothesis.skip):
-            yield f"name '{regime}' exactly once, under regimes or, with the reason, under skip"
-    for regime in {*hypothesis.regimes, *hypothesis.skip} - set(registry.regimes):
-        if regime in hypothesis.regimes or registry.pattern(regime) not in hypothesis.regimes:
-            yield f"'{regime}' is not a regime"
+def _algebra_faults(one: Algebra) -> Iterator[str]:
+    if (one.proof is None) == (one.search is None):
+        yield f"'{one.statement}' needs a proof or a search, and not both"
+    if one.search is not None and (one.search, one.regime) not in {*SEARCHES, ON_CLIPS}:
+        yield f"there is no search '{one.search}' in '{one.regime}'"
 
 
-def _arm_faults(hypothesis: Measured) -> Iterator[str]:
-    if not (isinstance(hypothesis, Difference) and hypothesis.against_metric):
-        controls = hypothesis.controls if isinstance(hypothesis, Difference) else []
-        both = {*map(str, [*hypothesis.arms, *controls])} & {*map(str, subtracted(hypothesis))}
-        yield from (f"'{arm}' is on both sides of the comparison" for arm in sorted(both))
-    if isinstance(hypothesis, Trend):
-        yield from (f"'{arm}' has no lambda, which a trend needs" for arm in hypothesis.arms if arm.lam is None)
+def _place_faults(claim: Claim, atom: Atom) -> Iterator[str]:
+    if atom.part not in claim.sentence:
+        yield f"the sentence of '{claim.id}' does not say '{atom.part}'; quote its words under part"
+    if not atom.decides and not atom.why_not:
+        yield "it does not decide; say why under why_not"
 
 
-def _metric_faults(registry: Registry, hypothesis: Measured) -> Iterator[str]:
-    metrics = {"metric": hypothesis.metric}
-    if isinstance(hypothesis, Difference):
-        metrics["against_metric"] = hypothesis.against_metric
-    for key, metric in metrics.items():
-        if isinstance(metric, dict) and set(metric) != set(hypothesis.regimes):
-            yield f"'{key}' must name a metric for each of {', '.join(hypothesis.regimes)} and for no other regime"
-    for regime in hypothesis.regimes:
-        if regime in registry.regimes and not (registry.regimes[regime].gate or hypothesis.ungated):
-            yield f"the verdict depends on the gate, and '{regime}' has none; add a gate, or say why under ungated"
+def _system_faults(registry: Registry, atom: Atom) -> Iterator[str]:
+    for name in registry.systems:
+        if (name in atom.on) == (name in atom.not_on):
+            yield f"name '{name}' exactly once, under on or, with the reason, under not_on"
+    for name in sorted({*atom.on, *atom.not_on} - set(registry.systems)):
+        yield f"'{name}' is not a system"
+    for name, on in atom.on.items():
+        if on.control is not None and on.control not in registry.controls:
+            yield f"'{on.control}' is not a control; choose one of {', '.join(registry.controls)}"
+        if on.minus_metric and not isinstance(atom, Compared):
+            yield f"kind {atom.kind} subtracts nothing, so minus_metric has no use"
+        if on.margin is not None and not atom.needs_margin:
+            yield f"the margin of kind {atom.kind} is 0"
+        if not on.decides and not on.why_not:
+            yield f"it does not decide on '{name}'; say why under why_not"
+        if on.scale == "log" and isinstance(atom, Bound) and atom.bound <= 0:
+            yield f"the bound {atom.bound:g} has no logarithm"
+        if name in registry.systems and not set(on.members) <= set(registry.systems[name].members):
+            outside = [one for one in on.members if registry.system(one) != name]
+            yield from (f"'{one}' is not a member of '{name}'" for one in outside)
 
 
-def _part_faults(registry: Registry, whole: Conjunction) -> Iterator[str]:
-    known = {hypothesis.id: hypothesis for hypothesis in registry.hypotheses}
-    for name in whole.parts:
-        part = known.get(name)
-        if not isinstance(part, Measured):
-            yield f"the part '{name}' is not a hypothesis with a metric"
-            continue
-        if missing := sorted({*whole.regimes} - {*part.regimes}):
-            yield f"the part '{name}' is not judged on '{missing[0]}'"
-        for regime in set(whole.regimes) & set(registry.regimes):
-            runs = registry.regimes[regime].runs
-            if missing := sorted({*(whole.runs or runs)} - {*(part.runs or runs)}):
-                yield f"the part '{name}' is not judged in {missing[0]} runs of '{regime}'"
+def _arm_faults(atom: Atom) -> Iterator[str]:
+    if not isinstance(atom, Compared):
+        return
+    same = all(on.minus_metric is None for on in atom.on.values())
+    for arm in sorted({*map(str, atom.plus)} & {*map(str, atom.minus)}) if same else ():
+        yield f"'{arm}' is on both sides of the comparison"
+    if isinstance(atom, Difference) and atom.pair and len(atom.pair) != 2:
+        yield "pair names two arms, the one added and the one subtracted"

@@ -1,13 +1,14 @@
-"""The vocabulary of the registry: claims, hypotheses, the regimes they are judged in, the confirmatory seeds.
+"""The vocabulary of the registry: systems, controls, claims, their atoms, and what algebra says.
 
-A hypothesis is a tagged union: one class for each value of `kind`, which has exactly the keys that this kind reads.
-The head of registry.yaml says what each kind asserts. Arms are written `name[@lambda][:adapter]`.
+An atom is one quantity in which a sentence of the paper can fail. It is a tagged union: one class for each value of
+`kind`, with exactly the keys that this kind reads. Every comparison gives one number x per seed and system, positive
+in the claim's direction. Arms are written `name[@lambda][:adapter]`.
 """
 
 from collections.abc import Iterable
 from dataclasses import field
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.dataclasses import dataclass
@@ -27,21 +28,175 @@ def _arm(given: object) -> object:
 Name: TypeAlias = Annotated[str, Field(min_length=1)]
 ArmText: TypeAlias = Annotated[Arm, BeforeValidator(_arm), PlainSerializer(str)]  # text in YAML and JSON
 Arms: TypeAlias = Annotated[list[ArmText], Field(min_length=1)]
-Metric: TypeAlias = Name | dict[str, Name]  # one name, or one for each regime where the quantity differs
 Run: TypeAlias = Literal["short", "converged"]
 Direction: TypeAlias = Literal["higher", "lower"]
+Scale: TypeAlias = Literal["log", "plain"]
+
+BARRIER, BASELINE, BASE = Arm("barrier", 0.5), Arm("baseline"), Arm("base")
 
 
 @section
-class Regime:
-    """A kind of system, named by a pattern such as `densities/*`. Verdicts are never pooled over regimes."""
+class Constancy:
+    """Gate (c): `constant` is the baseline up to the learning rate, so under AdamW the two must agree."""
 
-    title: str  # completes "On ... with N seeds"
-    adapter: str  # of its rows, unless an arm names another
-    runs: list[Run]
-    seeds: int  # exploratory seeds are 0 to seeds - 1
-    sound: bool = False  # its samples are music: metrics that validity.json calls invalid are not judged here
-    gate: Name | None = None  # the metric on which the assay must prove itself; None where nothing is trained
+    metric: Name
+    tolerance: Annotated[float, Field(gt=0)]  # of the log ratio constant / baseline
+    because: Name
+
+
+@section
+class System:
+    """What is trained and measured. Systems are never pooled."""
+
+    title: Name  # completes "on ..."
+    column: Name | None  # of the headline's table; None: shown on the claims' pages only
+    members: list[Name]  # patterns of regimes; the number of a seed is the mean over members
+    adapter: Name  # of its rows, unless an arm names another
+    run: Run  # the run that decides
+    seeds: Annotated[int, Field(ge=1)]  # exploratory seeds are 0 to seeds - 1
+    sound: bool = False  # its samples are music: a metric that validity.json calls invalid decides nothing
+    trained: Name | None = None  # a metric that must fall from `base` to `baseline`: gate (a); None: no untrained model
+    constant: Constancy | None = None  # None: nothing is trained
+    decides: bool = True  # False: shown, and no claim stands or falls by it
+
+
+@section
+class Control:
+    """A positive control: an intervention that is known to act. Its effect is the mean of `plus` minus `minus`."""
+
+    title: Name
+    plus: Arms
+    minus: Arms
+    half: bool = False  # halve the effect: `plus` and `minus` act in opposite directions
+
+
+@section
+class On:
+    """How an atom is measured on one system."""
+
+    metric: Name
+    minus_metric: Name | None = None  # of the subtracted arms; None: the same
+    scale: Scale = "plain"  # log: x is a log ratio
+    unit: str = ""  # of a plain number
+    over: Literal["seeds", "pieces"] = "seeds"  # pieces: a given model's weights, interval by bootstrap over pieces
+    members: list[Name] = field(default_factory=list)  # regimes; empty: all of the system's
+    control: Name | None = None  # a key of `controls`
+    control_acts: Literal["along", "against"] = "along"  # the claim's direction
+    margin: Annotated[float, Field(gt=0)] | None = None  # in x's unit; None: from margins.yaml
+    margin_because: Name | None = None
+    decides: bool = True
+    why_not: Name | None = None  # the reason, where it does not decide
+
+
+@section
+class Atom:
+    """One quantity of a claim: what all kinds have in common."""
+
+    needs_margin: ClassVar[bool] = False
+
+    id: Name
+    part: Name  # of the sentence, word for word
+    label: Name  # in a cell of the headline
+    statement: Name  # completes "we found that ..."
+    direction: Direction
+    on: dict[str, On]
+    not_on: dict[str, Name] = field(default_factory=dict)  # system -> why not there
+    decides: bool = True  # False: a stronger wording or a detail, shown with the claim
+    why_not: Name | None = None
+
+    @property
+    def sign(self) -> int:
+        """+1 where larger values speak for the statement, -1 where smaller ones do."""
+        return -1 if self.direction == "lower" else 1
+
+    def decides_on(self, system: str) -> bool:
+        return self.decides and system in self.on and self.on[system].decides
+
+
+@section
+class Compared(Atom):
+    """x = sign * (mean of `plus` - mean of `minus`), of the metric or its logarithm."""
+
+    plus: Arms = field(default_factory=lambda: [BARRIER])
+    minus: Arms = field(default_factory=lambda: [BASELINE])
+
+
+@section
+class Difference(Compared):
+    """The sentence claims an effect."""
+
+    needs_margin: ClassVar[bool] = True
+
+    kind: Literal["difference"]
+    mechanism: list[ArmText] = field(default_factory=list)  # other explanations, which replace the arms of `plus`
+    pair: list[ArmText] = field(default_factory=list)  # plus, minus: the same comparison without the barrier
+
+
+@section
+class NoLess(Compared):
+    """The sentence claims that nothing is lost: x = effect + margin."""
+
+    needs_margin: ClassVar[bool] = True
+
+    kind: Literal["no_less"]
+
+
+@section
+class Equal(Compared):
+    """The sentence claims that nothing changes: the effect itself, two-sided."""
+
+    needs_margin: ClassVar[bool] = True
+
+    kind: Literal["equal"]
+
+
+@section
+class Bound(Atom):
+    """x = sign * (value - bound), of the metric or its logarithm; the margin is 0."""
+
+    kind: Literal["bound"]
+    bound: float
+    arms: Arms = field(default_factory=lambda: [BASELINE])
+
+
+@section
+class Intersection(Atom):
+    """All of several bounds: x is the worst part at the uncorrected level, and enters the family once.
+
+    The parts are the metrics `<metric>/<part>` of each system.
+    """
+
+    kind: Literal["intersection"]
+    bound: float
+    parts: Annotated[list[Name], Field(min_length=2)]
+    arms: Arms = field(default_factory=lambda: [BASELINE])
+
+
+AnyAtom: TypeAlias = Annotated[Difference | NoLess | Equal | Bound | Intersection, Field(discriminator="kind")]
+KINDS = tuple(get_args(one.__dataclass_fields__["kind"].type)[0] for one in get_args(get_args(AnyAtom)[0]))
+
+
+@section
+class Algebra:
+    """What needs no data: a proof, or a counterexample that a search finds."""
+
+    statement: Name
+    says: Literal["the sentence", "a tautology", "a stronger wording"]
+    word: Literal["proved", "disproved"]  # what `proof` shows, or what a counterexample of `search` would show
+    proof: Name | None = None  # a name in `predictions.proofs`
+    search: Name | None = None  # a name in `predictions.counterexamples.searches`
+    regime: Name = "analytic"  # of the search
+
+
+@section
+class Claim:
+    """A sentence of the paper, in our words."""
+
+    id: Name
+    sentence: Name
+    place: Name  # in the paper
+    algebra: list[Algebra] = field(default_factory=list)
+    atoms: list[AnyAtom] = field(default_factory=list)
 
 
 @section
@@ -57,201 +212,66 @@ class Confirmatory:
 
 
 @section
-class Hypothesis:
-    """One way in which a claim can fail: what all kinds have in common."""
+class Rules:
+    """The numbers of the judge, and what happens when something goes wrong."""
 
-    id: Name
-    statement: Name  # completes "we found that ..."
-    regimes: list[str]  # patterns of regimes where it is judged
-    skip: dict[str, Name] = field(default_factory=dict)  # a pattern, or one regime of a pattern -> why not there
-    proof: Name | None = None  # a name in `predictions.proofs`, for the report
-
-    @property
-    def deciding(self) -> bool:
-        """Whether the claim stands or falls by it. Others are reported with the claim and do not decide it."""
-        return True
+    level: Annotated[float, Field(gt=0, lt=0.5)]  # of a family: its intervals are at 1 - level / atoms
+    control_level: Annotated[float, Field(gt=0, lt=0.5)]  # one-sided p of a positive control
+    most_atoms: Annotated[int, Field(ge=1)]  # deciding, of a system
+    fewest_seeds: Annotated[int, Field(ge=2)]
+    resamples: Annotated[int, Field(ge=1000)]  # of the bootstrap over pieces
+    lost_seed: Name
+    failed_gate: Name
+    crash: Name
 
 
 @section
-class Universal(Hypothesis):
-    """A statement about all inputs, refuted by one counterexample."""
+class Margin:
+    """A frozen margin: a quarter of what the positive control did, on seeds that nothing else uses."""
 
-    kind: Literal["universal"]
-    search: Name  # a name in `predictions.counterexamples.searches`
-    family: Name | None = None  # "secondary" where the statement says more than the paper does
-
-    @property
-    def deciding(self) -> bool:
-        return self.family in (None, "primary")
-
-
-@section
-class Conjunction(Hypothesis):
-    """Several hypotheses of which all must hold."""
-
-    kind: Literal["all"]
-    parts: Annotated[list[Name], Field(min_length=1)]  # ids
-    runs: list[Run] = field(default_factory=list)  # empty: all of the regime's
-
-
-@section
-class Measured(Hypothesis):
-    """A hypothesis about a metric of the table of outcomes."""
-
-    metric: Metric
-    arms: Arms  # averaged; of a trend: the levels, in order
-    runs: list[Run] = field(default_factory=list)  # empty: all of the regime's
-    optimizer: Name = "adamw"
-    ungated: Name | None = None  # why the verdict does not depend on the gate; None: it does
-
-    def metric_on(self, pattern: str) -> str:
-        """The metric's name on the regimes of a pattern."""
-        return _on(self.metric, pattern)
-
-
-@section
-class Exact(Measured):
-    """Every seed lies within `margin` of `bound`. One seed outside refutes it, so it needs no test and no family."""
-
-    kind: Literal["exact"]
-    bound: float
-    margin: float  # allowed for rounding
-    against: list[ArmText] = field(default_factory=list)
-
-
-@section
-class Statistical(Measured):
-    """A hypothesis that a significance test decides, with Holm's correction over its family."""
-
-    family: Name
-
-    @property
-    def deciding(self) -> bool:
-        return self.family == "primary"
-
-    @property
-    def sign(self) -> int:
-        """+1 where larger values speak for the statement, -1 where smaller ones do."""
-        return 1
-
-
-@section
-class Directed(Statistical):
-    """A tested hypothesis that names a direction."""
-
-    direction: Direction
-
-    @property
-    def sign(self) -> int:
-        return -1 if self.direction == "lower" else 1
-
-
-@section
-class Difference(Directed):
-    """The mean of `arms` minus the mean of `against`."""
-
-    kind: Literal["difference"]
-    against: Arms
-    against_metric: Metric | None = None  # None: the same metric as `arms`
-    margin: float | None = None  # absolute; None: the smallest effect of interest, computed from the table
-    requires: dict[str, float] = field(default_factory=dict)  # metric -> below which all arms must be shown to lie
-    controls: list[ArmText] = field(default_factory=list)  # other explanations, which the effect must exceed
-
-    def against_metric_on(self, pattern: str) -> str:
-        """The metric of `against` on the regimes of a pattern."""
-        return self.metric_on(pattern) if self.against_metric is None else _on(self.against_metric, pattern)
-
-
-@section
-class Interaction(Directed):
-    """The difference of differences of a 2x2 design: two plus-arms in `arms`, two minus-arms in `against`."""
-
-    kind: Literal["interaction"]
-    against: Arms
-    margin: float | None = None
-
-
-@section
-class Trend(Directed):
-    """The change over the arms' lambdas along each seed's line, and a monotone rise or fall."""
-
-    kind: Literal["trend"]
-    margin: float | None = None
-
-
-@section
-class Bound(Directed):
-    """The mean of `arms`, minus that of `against` where there are any, compared with `bound`."""
-
-    kind: Literal["bound"]
-    bound: float
-    against: list[ArmText] = field(default_factory=list)
-
-
-@section
-class Equivalence(Statistical):
-    """A difference that lies within the margin on both sides."""
-
-    kind: Literal["equivalence"]
-    against: Arms
-    margin: float | None = None
-    requires: dict[str, float] = field(default_factory=dict)
-
-
-@section
-class Noninferiority(Directed):
-    """A difference that is not worse than the margin; `direction` says which way is better."""
-
-    kind: Literal["noninferiority"]
-    against: Arms
-    margin: float | None = None
-    requires: dict[str, float] = field(default_factory=dict)
-
-
-AnyHypothesis: TypeAlias = Annotated[
-    Difference | Interaction | Trend | Bound | Equivalence | Noninferiority | Exact | Universal | Conjunction,
-    Field(discriminator="kind"),
-]
-
-KINDS = tuple(get_args(one.__dataclass_fields__["kind"].type)[0] for one in get_args(get_args(AnyHypothesis)[0]))
-
-
-@section
-class Claim:
-    """A sentence of the paper, in our words."""
-
-    id: Name
-    sentence: str
-    place: str  # in the paper
-    hypotheses: list[AnyHypothesis]
+    margin: float | None  # in x's unit; None where the control was not detected
+    control: float  # its effect in x's unit, positive in the claim's direction
+    error: float  # standard error over the seeds
+    p: float  # one-sided, in the control's registered direction
+    reach: float | None  # what the barrier reaches by linear response, in margins; None where it has no spread
+    because: Name
 
 
 @section
 class Registry:
     """The pre-registration."""
 
-    regimes: dict[str, Regime]
+    rules: Rules
     confirmatory: Confirmatory
+    systems: dict[str, System]
+    controls: dict[str, Control]
     claims: list[Claim]
+    margins: dict[str, dict[str, Margin]] = field(default_factory=dict)  # atom -> system
 
     @property
-    def hypotheses(self) -> list[AnyHypothesis]:
-        return [hypothesis for claim in self.claims for hypothesis in claim.hypotheses]
+    def atoms(self) -> list[AnyAtom]:
+        return [atom for claim in self.claims for atom in claim.atoms]
 
-    def pattern(self, regime: str) -> str | None:
-        """The pattern that a regime's name matches, None if it matches none."""
-        return pattern(self.regimes, regime)
+    def deciding(self, system: str) -> list[AnyAtom]:
+        """The family of a system: the atoms whose words decide claims there, whatever is measured or lost."""
+        return [atom for atom in self.atoms if atom.decides_on(system)]
+
+    def system(self, regime: str) -> str | None:
+        """The system that a regime belongs to, None if it belongs to none."""
+        return next((name for name, one in self.systems.items() if matches(one.members, regime)), None)
+
+    def frozen(self, atom: Atom, system: str) -> Margin | None:
+        return self.margins.get(atom.id, {}).get(system)
+
+    def margin(self, atom: Atom, system: str) -> tuple[float | None, str]:
+        """The atom's margin in x's unit and the reason; None where the registry has no number."""
+        on, frozen = atom.on[system], self.frozen(atom, system)
+        if not atom.needs_margin:
+            return 0.0, "the bound is itself the margin"
+        if on.margin is not None:
+            return on.margin, on.margin_because or "registered number"
+        return (frozen.margin, frozen.because) if frozen else (None, "no margin is frozen")
 
 
-def pattern(patterns: Iterable[str], regime: str) -> str | None:
-    """The first of the patterns that a regime's name matches, None if it matches none."""
-    return next((one for one in patterns if fnmatchcase(regime, one)), None)
-
-
-def subtracted(hypothesis: Measured) -> list[Arm]:
-    """The arms whose mean is subtracted; a trend has none."""
-    return [] if isinstance(hypothesis, Trend) else hypothesis.against
-
-
-def _on(metric: Metric, pattern: str) -> str:
-    return metric if isinstance(metric, str) else metric[pattern]
+def matches(patterns: Iterable[str], regime: str) -> bool:
+    return any(fnmatchcase(regime, pattern) for pattern in patterns)

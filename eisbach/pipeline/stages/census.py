@@ -23,7 +23,7 @@ def main() -> None:
     for t in track(times, "census", len(times)):
         for at, clips, output, target in weight_stats.outputs(model, heldout, [t], census.seed):
             measured.append(weight_stats.measure(at, clips, output, target, census.lam))
-    table = pd.concat(measured, ignore_index=True)
+    table = pd.concat(measured, ignore_index=True).assign(regime=model.regime)
     tables.write(paths.CENSUS, table)
     low = [t for t in times if t < 0.1]
     flattened = weight_stats.measure_flattened(model, heldout, low, census.powers, census.lam, census.seed)
