@@ -82,6 +82,7 @@ class On:
     members: list[Name] = field(default_factory=list)  # regimes; empty: all of the system's
     control: Name | None = None  # a key of `controls`
     control_acts: Literal["along", "against"] = "along"  # the claim's direction
+    paper: Annotated[float, Field(gt=0)] | None = None  # the paper's own figure in x's unit
     margin: Annotated[float, Field(gt=0)] | None = None  # in x's unit; None: from margins.yaml
     margin_because: Name | None = None
     decides: bool = True
@@ -200,8 +201,8 @@ class Claim:
 
 
 @section
-class Confirmatory:
-    """The seeds first to last, which are never used during development."""
+class Seeds:
+    """The seeds first to last."""
 
     first: int
     last: int
@@ -242,7 +243,8 @@ class Registry:
     """The pre-registration."""
 
     rules: Rules
-    confirmatory: Confirmatory
+    confirmatory: Seeds  # never used during development
+    freezing: Seeds  # freeze the margins, and nothing else
     systems: dict[str, System]
     controls: dict[str, Control]
     claims: list[Claim]

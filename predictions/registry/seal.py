@@ -33,7 +33,9 @@ def contents(registry: Registry, root: Path = ROOT) -> dict[str, str]:
     validity table, and each file of code.
     """
     plan = TypeAdapter(Registry).dump_python(registry, mode="json")
-    found = {f"registry: {key}": _sha256(plan[key]) for key in ("rules", "confirmatory", "systems", "controls")}
+    found = {
+        f"registry: {key}": _sha256(plan[key]) for key in ("rules", "confirmatory", "freezing", "systems", "controls")
+    }
     found |= {f"registry: {atom['id']}": _sha256(atom) for claim in plan["claims"] for atom in claim["atoms"]}
     found |= {f"registry: {claim['id']} by algebra": _sha256(claim["algebra"]) for claim in plan["claims"]}
     found |= {f"margins: {atom}": _sha256(of) for atom, of in plan["margins"].items()}
