@@ -33,11 +33,14 @@ def main() -> None:
 
     import pandas as pd
 
+    from eisbach.errors import UserError
     from eisbach.pipeline.files import replacing
     from predictions.judge import outcomes
     from predictions.registry import load as registry
 
     plan = registry.load()
+    if plan.freezing is None:
+        raise UserError(f"{registry.REGISTRY} sets no seeds aside for margins; add `freezing`")
     seeds = plan.freezing.seeds
     files = [file for folder in given.artifacts for file in sorted(folder.glob("evaluate/*/outcomes.parquet"))]
     files += [file for folder in given.artifacts for file in sorted(folder.glob("toys/outcomes.parquet"))]

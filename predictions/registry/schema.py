@@ -221,9 +221,9 @@ class Rules:
     most_atoms: Annotated[int, Field(ge=1)]  # deciding, of a system
     fewest_seeds: Annotated[int, Field(ge=2)]
     resamples: Annotated[int, Field(ge=1000)]  # of the bootstrap over pieces
-    lost_seed: Name
-    failed_gate: Name
-    crash: Name
+    lost_seed: str = ""  # what happens then, in words
+    failed_gate: str = ""
+    crash: str = ""
 
 
 @section
@@ -244,10 +244,10 @@ class Registry:
 
     rules: Rules
     confirmatory: Seeds  # never used during development
-    freezing: Seeds  # freeze the margins, and nothing else
     systems: dict[str, System]
-    controls: dict[str, Control]
     claims: list[Claim]
+    freezing: Seeds | None = None  # freeze the margins, and nothing else
+    controls: dict[str, Control] = field(default_factory=dict)
     margins: dict[str, dict[str, Margin]] = field(default_factory=dict)  # atom -> system
 
     @property
