@@ -55,10 +55,14 @@ def reason_of(read: Read, found: Effect, margin: float | None) -> str:
         seen = "no effect of any size" if found.detectable is None else f"an effect of {found.detectable:.2g}"
         return f"{seen} could have been seen" + ("" if margin is not None else "; no margin is registered")
     beyond = f"the margin {margin:.2g}" if margin else "0"
+    if read.word == "opposite":
+        beyond_too = margin is not None and unbounded(found)[1] < -margin
+        return f"the interval lies below {f'minus {beyond}' if beyond_too else '0'}" + (
+            f" and above minus {beyond}" if read.below else ""
+        )
     return {
         "holds": f"the interval lies above {beyond}",
         "present": "the interval lies above 0" + (f" and below {beyond}" if read.below else ""),
-        "opposite": f"the interval lies below {'0, above minus ' + beyond if read.below else 'minus ' + beyond}",
         "absent": f"the interval lies within {beyond}",
         "equal": f"the interval lies within {beyond}",
         "unequal": f"the interval lies outside {beyond}",

@@ -35,10 +35,8 @@ def difference(low: float, high: float, margin: float | None) -> Read:
         return Read("holds")
     if low > 0:
         return Read("present", below=high < margin)
-    if high < -margin:
-        return Read("opposite")
     if high < 0:
-        return Read("opposite", below=True)
+        return Read("opposite", below=low > -margin)
     return Read("absent" if -margin < low and high < margin else "undecided")
 
 
