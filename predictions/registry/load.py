@@ -11,7 +11,17 @@ from eisbach.errors import UserError
 from eisbach.pipeline import yaml_file
 from predictions.counterexamples.archive import ON_CLIPS
 from predictions.counterexamples.searches import SEARCHES
-from predictions.registry.schema import KINDS, Algebra, Atom, Bound, Claim, Compared, Difference, Registry
+from predictions.registry.schema import (
+    KINDS,
+    Algebra,
+    Atom,
+    Bound,
+    Claim,
+    Compared,
+    Difference,
+    Intersection,
+    Registry,
+)
 
 REGISTRY = Path(__file__).parent / "registry.yaml"
 MARGINS = "margins.yaml"  # beside the registry
@@ -105,7 +115,7 @@ def _system_faults(registry: Registry, atom: Atom) -> Iterator[str]:
             yield f"the margin of kind {atom.kind} is 0"
         if not on.decides and not on.why_not:
             yield f"it does not decide on '{name}'; say why under why_not"
-        if on.scale == "log" and isinstance(atom, Bound) and atom.bound <= 0:
+        if on.scale == "log" and isinstance(atom, Bound | Intersection) and atom.bound <= 0:
             yield f"the bound {atom.bound:g} has no logarithm"
         if name in registry.systems and not set(on.members) <= set(registry.systems[name].members):
             outside = [one for one in on.members if registry.system(one) != name]
@@ -120,3 +130,8 @@ def _arm_faults(atom: Atom) -> Iterator[str]:
         yield f"'{arm}' is on both sides of the comparison"
     if isinstance(atom, Difference) and atom.pair and len(atom.pair) != 2:
         yield "pair names two arms, the one added and the one subtracted"
+    if isinstance(atom, Difference) and atom.pair and not len(atom.plus) == len(atom.minus) == 1:
+        yield "pair needs one arm under plus and one under minus"
+    for name, on in atom.on.items() if {*atom.plus} != {*atom.minus} else ():
+        if atom.decides_on(name) and on.control is None:
+            yield f"it decides on '{name}' without a positive control, so its silence would mean nothing; name one"

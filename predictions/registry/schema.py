@@ -28,6 +28,7 @@ def _arm(given: object) -> object:
 Name: TypeAlias = Annotated[str, Field(min_length=1)]
 ArmText: TypeAlias = Annotated[Arm, BeforeValidator(_arm), PlainSerializer(str)]  # text in YAML and JSON
 Arms: TypeAlias = Annotated[list[ArmText], Field(min_length=1)]
+Size: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Run: TypeAlias = Literal["short", "converged"]
 Direction: TypeAlias = Literal["higher", "lower"]
 Scale: TypeAlias = Literal["log", "plain"]
@@ -82,8 +83,8 @@ class On:
     members: list[Name] = field(default_factory=list)  # regimes; empty: all of the system's
     control: Name | None = None  # a key of `controls`
     control_acts: Literal["along", "against"] = "along"  # the claim's direction
-    paper: Annotated[float, Field(gt=0)] | None = None  # the paper's own figure in x's unit
-    margin: Annotated[float, Field(gt=0)] | None = None  # in x's unit; None: from margins.yaml
+    paper: Size | None = None  # the paper's own figure in x's unit
+    margin: Size | None = None  # in x's unit; None: from margins.yaml
     margin_because: Name | None = None
     decides: bool = True
     why_not: Name | None = None  # the reason, where it does not decide
@@ -230,7 +231,7 @@ class Rules:
 class Margin:
     """A frozen margin: a quarter of what the positive control did, on seeds that nothing else uses."""
 
-    margin: float | None  # in x's unit; None where the control was not detected
+    margin: Size | None  # in x's unit; None where the control was not detected
     control: float  # its effect in x's unit, positive in the claim's direction
     error: float  # standard error over the seeds
     p: float  # one-sided, in the control's registered direction

@@ -17,7 +17,7 @@ from predictions.registry.schema import Registry
 SEAL = paths.REGISTRATION
 PARAMS = Path("params.yaml")
 CODE = ("eisbach", "toy_models", "predictions")
-NOT_CODE = ("predictions/report",)  # it writes pages, and changes no word
+NOT_CODE = ("predictions/report/",)  # it writes pages, and changes no word
 NOT_SETTINGS = ("seeds",)  # which seeds ran is judged by themselves; those of the toys likewise
 
 
