@@ -64,7 +64,10 @@ def spreads(telemetry: "pd.DataFrame", seeds: list[int]) -> dict[str, float]:
 
 
 def margins(plan: "Registry", table: "pd.DataFrame", factors: Mapping[str, float]) -> "dict[str, dict[str, Margin]]":
-    """Atom -> system -> margin, for every atom that needs one and has a positive control in `table`."""
+    """Atom -> system -> margin, for every atom that needs one and has a positive control in `table`.
+
+    Raises UserError where a regime in `table` lacks a seed of those that freeze margins.
+    """
     from predictions.judge.outcomes import Missing, pivot
     from predictions.registry.schema import matches
 
@@ -76,6 +79,8 @@ def margins(plan: "Registry", table: "pd.DataFrame", factors: Mapping[str, float
             for regime, own in rows.groupby("regime")
             if matches(system.members, regime)
         }
+        for regime in tables:
+            _check_complete(regime, rows.loc[rows["regime"] == regime, "seed"], plan)
         for atom in plan.atoms if tables else ():
             on = atom.on.get(name)
             if on is None or not atom.needs_margin or on.control is None or on.margin is not None:
@@ -85,6 +90,13 @@ def margins(plan: "Registry", table: "pd.DataFrame", factors: Mapping[str, float
             except Missing as missing:
                 print(f"{atom.id} on {name}: {missing}")
     return found
+
+
+def _check_complete(regime: str, seeds: "pd.Series", plan: "Registry") -> None:
+    from eisbach.errors import UserError
+
+    if lacking := sorted({*plan.freezing.seeds} - {*seeds}):
+        raise UserError(f"'{regime}' lacks seed {lacking[0]} of those that freeze margins; run it first")
 
 
 def _margin(plan: "Registry", atom: "AnyAtom", name: str, tables: "Tables", factors: Mapping[str, float]) -> "Margin":
