@@ -87,10 +87,12 @@ def _words(claim: JudgedClaim, system: str) -> str:
 
 
 def phrase(atom: AnyAtom, verdict: Verdict) -> str:
-    """A word with its number and, for an effect smaller than the margin, that it is."""
+    """A word with its number; for an effect smaller than the margin that it is, and what else explains an effect."""
     below = ", below d" if verdict.below else ""
     number = effect(atom, verdict)
-    return verdict.word + below + (f", {number}" if number else "")
+    why = verdict.mechanism
+    explained = f", explained by {why.by}" if why is not None and why.by is not None else ""
+    return verdict.word + below + (f", {number}" if number else "") + explained
 
 
 def answer(claims: list[JudgedClaim], systems: Mapping[str, JudgedSystem], table: pd.DataFrame) -> str:
@@ -121,7 +123,10 @@ def _verdict_on_music(claims: list[JudgedClaim]) -> str:
         by_word.setdefault(verdict.word + (", below d" if verdict.below else ""), []).append(atom.label)
     listed = "; ".join(f"{word}: {', '.join(labels)}" for word, labels in by_word.items())
     held = any(verdict.word == "holds" for _, verdict in found)
-    unseen = any(verdict.word in ("undecided", "insensitive", "not tested") for _, verdict in found)
+    unseen = any(
+        verdict.word in ("undecided", "insensitive", "not tested") or (verdict.word == "present" and not verdict.below)
+        for _, verdict in found
+    )
     if held:
         opening = "There is a reason to try it at lambda 0.5."
     elif unseen:
