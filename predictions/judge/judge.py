@@ -81,8 +81,8 @@ def _run(registry, name, plan, table, seal, grid, invalid) -> Run:
     for _, of_regime in rows.groupby("regime"):
         check_seeds(of_regime)
     rows, status = _seeds_that_count(registry, plan, rows, seal)
+    rows, lost = _without_lost(rows)
     tables = {regime: pivot(part, plan.adapter) for regime, part in rows.groupby("regime")}
-    lost = sorted(rows.loc[(rows["metric"] == "diverged") & (rows["value"] > 0), "seed"].unique())
     judged = JudgedSystem(
         registered=plan,
         family=len(registry.deciding(name)),
@@ -94,15 +94,28 @@ def _run(registry, name, plan, table, seal, grid, invalid) -> Run:
     return Run(registry, name, plan, tables, judged, grid, invalid if plan.sound else {})
 
 
+def _without_lost(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[int]]:
+    """The rows without those of seeds of which any arm diverged in their regime, and these seeds."""
+    flag = rows["metric"] == "diverged"
+    lost = rows[flag & (rows["value"] > 0) & (rows["optimizer"] == "adamw")]
+    of = [pd.MultiIndex.from_frame(part[["regime", "seed"]]) for part in (rows, lost)]
+    return rows[flag | ~of[0].isin(of[1])], sorted(lost["seed"].unique())
+
+
 def _seeds_that_count(registry: Registry, plan: System, rows: pd.DataFrame, seal: Seal) -> tuple[pd.DataFrame, Status]:
     """The rows whose seeds are judged, and their status. Confirmatory seeds, if all are there, are judged alone."""
-    present, wanted = set(rows["seed"]), registry.confirmatory.seeds
+    of_regimes = [set(part) for _, part in rows.groupby("regime")["seed"]]
+    present = set.intersection(*of_regimes) if of_regimes else set()  # a seed of one member alone is not there
+    wanted = registry.confirmatory.seeds
     if lacking := set(wanted) - present:
         reason = f"{len(lacking)} of the {len(wanted)} confirmatory seeds are missing; others were used in development"
         if not present & set(wanted) and present != set(range(plan.seeds)):
             reason += (
                 f"; of the exploratory seeds 0 to {plan.seeds - 1} there are {len(present & set(range(plan.seeds)))}"
             )
+        if others := present - {*range(plan.seeds), *wanted}:
+            frozen = " (some of them froze the margins)" if others & {*registry.freezing.seeds} else ""
+            reason += f"; {len(others)} that are neither exploratory nor confirmatory{frozen} are judged too"
         return rows, Status(label="exploratory", reason=reason)
     rows = rows[rows["seed"].isin(wanted)]
     if seal.broken:
@@ -143,8 +156,9 @@ def verdict(run: Run, atom: Atom) -> Verdict:
 def _refuse(run: Run, atom: Atom) -> None:
     """Raises Missing where the system or the metric cannot judge the atom."""
     on = atom.on[run.name]
-    if (base := base_metric(on.metric)) in run.invalid:
-        raise Missing(f"the metric {base} is invalid: {run.invalid[base]}")
+    for base in map(base_metric, filter(None, (on.metric, on.minus_metric))):
+        if base in run.invalid:
+            raise Missing(f"the metric {base} is invalid: {run.invalid[base]}")
     if on.over == "pieces":
         return
     if not run.tables:
@@ -213,13 +227,12 @@ def _bootstrapped(run: Run, atom: Atom, metric: str) -> tuple[float, np.ndarray]
     value, draws = pieces.estimates(run.grid, metric, count)
     if on.minus_metric:
         other, others = pieces.estimates(run.grid, on.minus_metric, count)
-        value, draws = value - other, draws - others
-    centre = getattr(atom, "bound", 0.0)
-    if on.scale == "log":
-        with np.errstate(invalid="ignore"):
-            value, draws = np.log(value) - np.log(centre), np.log(draws) - np.log(centre)
     else:
-        value, draws = value - centre, draws - centre
+        other = others = getattr(atom, "bound", 0.0)
+    if on.scale == "log":
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value, draws, other, others = map(np.log, (value, draws, other, others))
+    value, draws = value - other, draws - others
     if not np.isfinite(value):
         raise Missing(f"'{metric}' is undefined on these clips")
     return atom.sign * float(value), atom.sign * draws
