@@ -1,7 +1,7 @@
 """Check params.yaml before DVC starts: `python -m eisbach.pipeline.preflight`, which `make repro` calls.
 
 It finds what would otherwise end a stage after hours, or DVC in its own words: invalid settings, arms that cannot
-train, and paths that do not exist.
+train, adapters that cannot be read, and paths that do not exist.
 """
 
 import os
@@ -16,8 +16,8 @@ WRITTEN = ("artifacts", "results", "report", ".cache", ".dvc")  # by the pipelin
 
 
 def check(params: Params) -> None:
-    """Raises UserError for a path in `params` that does not exist or that the pipeline itself writes, and for arms that
-    cannot train. Paths are relative to the current folder.
+    """Raises UserError for a path in `params` that does not exist or that the pipeline itself writes, for arms that
+    cannot train, and for an imported adapter that cannot be read. Paths are relative to the current folder.
     """
     from eisbach.pipeline import arm_check
 
@@ -25,6 +25,11 @@ def check(params: Params) -> None:
         _check_path(key, given, kind)
     arm_check.finetune(params.finetune)
     arm_check.toys(params.toys)
+    if any(Path(params.imported).glob("[!.]*.safetensors")) or any(Path(params.imported).glob("[!.]*/")):
+        from eisbach.adapters import imported  # takes seconds
+
+        for path in imported.files(params.imported, arm_check.taken_names(params.finetune)).values():
+            imported.read(path)
 
 
 def _paths(params: Params) -> Iterator[tuple[str, str, str]]:

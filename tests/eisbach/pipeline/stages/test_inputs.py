@@ -20,7 +20,7 @@ from eisbach.data import latents
 from eisbach.errors import UserError
 from eisbach.models import small
 from eisbach.pipeline import paths
-from eisbach.pipeline.stages.adapters import BASE
+from eisbach.pipeline.arm_check import BASE
 from tests.conftest import tiny_config
 from tests.settings import ROOT, text
 
