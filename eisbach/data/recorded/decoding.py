@@ -5,8 +5,6 @@ is brought to the level of the rendered corpus, so that mean level and contrast 
 kept in `source_rms_db`.
 """
 
-import os
-import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +14,7 @@ import numpy as np
 
 from eisbach.data import audio
 from eisbach.data.clips import SAMPLE_RATE
-from eisbach.data.recorded import ffmpeg
+from eisbach.data.recorded import containers, ffmpeg
 from eisbach.data.recorded.types import ClipFile, Remark, Rules, Unusable
 
 SUFFIXES = (
@@ -48,32 +46,20 @@ def _decode(path: Path, wave: Path) -> ffmpeg.Decoded:
     decoded = ffmpeg.decode(path, wave)
     if not decoded.seconds:
         raise Unusable("unreadable", decoded.fault)
-    if share := _present(path):  # ffmpeg takes a truncated WAV file for a shorter one
-        decoded = replace(decoded, lost_seconds=decoded.seconds * (1 / share - 1), fault="the file is truncated")
-    return decoded
+    if share := containers.present(path):  # ffmpeg takes a truncated WAV file for a shorter one
+        return replace(decoded, lost_seconds=decoded.seconds * (1 / share - 1), fault="the file is truncated")
+    share, why = containers.hidden(path)
+    lost = decoded.lost_seconds + decoded.seconds * share / (1 - share)
+    return replace(decoded, lost_seconds=lost, fault=why, exact=False) if why else decoded
 
 
 def _lost(decoded: ffmpeg.Decoded) -> str:
+    fault = f" ({decoded.fault})" * bool(decoded.fault)
+    if not decoded.lost_seconds:
+        return f"some of it cannot be decoded{fault}"
     least = "" if decoded.exact or not decoded.fault else "at least "
-    total, fault = decoded.seconds + decoded.lost_seconds, f" ({decoded.fault})" * bool(decoded.fault)
+    total = decoded.seconds + decoded.lost_seconds
     return f"{least}{decoded.lost_seconds:.3g} s of {total:.3g} s cannot be decoded{fault}"
-
-
-def _present(path: Path) -> float | None:
-    """The share of a WAV file's audio that is there, where its header claims more; else None."""
-    import soundfile
-
-    with path.open("rb") as file:
-        if file.read(4) not in (b"RIFF", b"RIFX", b"RF64", b"riff"):
-            return None
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:  # bytes, for names that are not UTF-8
-            cut_off = re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info)
-    except soundfile.LibsndfileError:
-        return None
-    claimed, present = map(int, cut_off.groups()) if cut_off else (0, 0)
-    # A recording that was never closed claims about 2^32.
-    return present / claimed if 0 < present + 1 < claimed < 2**32 - 256 else None
 
 
 def _clip_files(wave: Path, rules: Rules) -> Iterator[ClipFile | Remark]:

@@ -25,7 +25,7 @@ class Remark:
     """What the status table says of a usable file: seconds that give no clips, or a change to its audio."""
 
     reason: str
-    lost_seconds: float = 0.0
+    lost_seconds: float | None = None  # None: nothing is lost. 0: something is, its length unknown
 
 
 @dataclass(frozen=True)
