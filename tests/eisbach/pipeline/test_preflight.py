@@ -58,6 +58,16 @@ def test_make_repro_calls_it_before_dvc():
         (with_corpus(FOLDER, captions="a.csv"), "prepare.corpus.captions is 'music/a.csv' .* no such file"),
         (with_corpus(MUSICCAPS, cookies="c.txt"), "prepare.corpus.cookies is 'c.txt' .* no such file"),
         (with_corpus(PARAMS.prepare.corpus, path="music"), "prepare.corpus.path is 'music' .* no such file"),
+        (replace(PARAMS, model=replace(PARAMS.model, source="nowhere")), "model.source is 'nowhere', which is neither"),
+        (replace(PARAMS, model=replace(PARAMS.model, source="x" * 1000)), r"model.source .* \(File name too long\)"),
+        (
+            replace(PARAMS, finetune=replace(PARAMS.finetune, init_from="nowhere")),
+            "finetune.init_from is 'nowhere' .* no such file or folder",
+        ),
+        (
+            replace(PARAMS, finetune=replace(PARAMS.finetune, init_from="params.yaml")),
+            "params.yaml",
+        ),
         (replace(PARAMS, evaluate=replace(PARAMS.evaluate, clap="clap")), "evaluate.clap is 'clap' .* no such folder"),
         (
             replace(PARAMS, finetune=with_arms(x=Arm("none"))),
