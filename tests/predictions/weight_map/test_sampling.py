@@ -23,9 +23,9 @@ def generator(name: str = "test", seed: int = 0) -> np.random.Generator:
     return numpy_generator(seed, name)
 
 
-def latents_at(place: Place, count: int) -> np.ndarray:
+def latents_at(place: Place, count: int, name: str = "latents") -> np.ndarray:
     """Latents `[count, C, T]` at a place: Gaussian channels times the root of the envelope."""
-    draws = generator("latents")
+    draws = generator(name)
     expected = envelope(place, count, draws)
     return np.sqrt(expected)[:, None] * draws.standard_normal((count, int(place.channels), place.length))
 
@@ -103,8 +103,17 @@ def test_a_place_is_recovered_from_latents_drawn_there(seed, correlation, deviat
     assert found.scale == pytest.approx(1.3, rel=0.08)
     if correlation:  # energy that is white in time cannot be told from fewer channels
         assert found.deviation == pytest.approx(deviation, rel=0.15, abs=0.03)
-        assert found.correlation == pytest.approx(correlation, abs=0.12)
+        # Over ten seeds the standard deviation is .004 at .95; at .5 it is .027 to .046 and the bias -.02 to -.045.
+        error = 0.03 if correlation > 0.9 else 0.12 + 0.008 / deviation
+        assert found.correlation == pytest.approx(correlation, abs=error)
         assert found.heterogeneity < 0.25
+
+
+def test_a_small_correlation_is_recovered_without_bias_from_the_channels_noise():
+    """The mean of a sample keeps 1/T of the channels' noise; a correlation of .5 came out as .67 without that."""
+    place = Place(64, 108, deviation=0.125, correlation=0.5)
+    found = [place_of(latents_at(place, 400, f"unbiased {seed}")).correlation for seed in range(4)]
+    assert np.mean(found) == pytest.approx(0.5, abs=0.08)
 
 
 @pytest.mark.parametrize("deviation", [0.2, 0.4])
