@@ -51,7 +51,7 @@ def prepare_folder(settings: Prepare, target: Path, cache: Path) -> dict:
             recordings.append(_recording(name, path, rows.get(name, []), table, corpus))
         except Unusable as fault:
             lost.append(_status(name, fault))
-    rules = Rules(settings.clip_seconds, corpus.min_seconds, corpus.silence_db)
+    rules = Rules(settings.clip_seconds, corpus.min_seconds, corpus.silence_db, settings.level, settings.seed)
     return prepare_recordings(recordings, lost, settings, rules, target, cache)
 
 

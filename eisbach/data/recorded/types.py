@@ -13,11 +13,13 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Rules:
-    """The length of a clip, the least length of a shorter one, and the RMS below which a clip is silent."""
+    """The length of a clip, the least length of a shorter one, the RMS below which a clip is silent, and its level."""
 
     seconds: float
     least_seconds: float
     silence_db: float
+    level: str = "rms"  # as `prepare.level`
+    seed: int = 0  # of the files' loudness, for the level "lufs"
 
 
 @dataclass(frozen=True)
