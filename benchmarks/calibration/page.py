@@ -44,8 +44,8 @@ WORLDS = """
 ## Planted worlds
 
 The whole judge on tables of outcomes: gate, registered family, margin, positive control, mechanism. {seeds} seeds,
-spread d/2, a full curriculum of 4 d. Share of {experiments} experiments with the right word, and with the right word and mechanism.
-At least 0.9 is wanted.
+spread d/2, a full curriculum of 4 d. Share of {experiments} experiments with the right word, and with the right word
+and mechanism. At least 0.9 is wanted.
 
 Two requirements are not met. Where x itself is skewed, false words come in a third to a half of families at the level
 of twelve atoms: sign flips assume symmetry, and a few draws of a log-normal rarely hold its tail. Words about one
