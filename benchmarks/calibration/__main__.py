@@ -1,59 +1,46 @@
-"""`python -m benchmarks.calibration`: measure how often the judge errs on simulated experiments whose truth is known.
+"""`python -m benchmarks.calibration`: measure how often the judge's words are false or right where the truth is known.
 
-Writes `benchmarks/calibration/results.json` after every cell, so that an interrupted run continues where it stopped,
-and at the end docs/calibration.md. A cell that has as many experiments as asked for is not simulated again.
+Writes benchmarks/calibration/results.json and docs/calibration.md.
 """
 
-import argparse
-import itertools
-import json
-from functools import partial
 from pathlib import Path
 
-from eisbach.pipeline.command import run
+from eisbach.pipeline import command
 
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path("docs/calibration.md")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.calibration", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--repeats", type=int, default=2000, help="experiments per cell of the statistics")
-    parser.add_argument("--labels", type=int, default=200, help="experiments per planted effect and shape")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="results to continue and to write")
+    parser = command.parser(__doc__)
+    parser.add_argument("--families", type=int, default=1000, help="of twelve atoms, by number of seeds and shape")
+    parser.add_argument("--worlds", type=int, default=40, help="whole experiments, by world and shape")
     arguments = parser.parse_args()
 
-    from benchmarks.calibration import cells, labels, page, plant
+    from benchmarks.calibration import cells, page, plant, worlds
     from eisbach.pipeline.files import replacing
     from eisbach.pipeline.progress import track
     from eisbach.pipeline.tables import write_metrics
 
-    done = {"cells": {}, "power": {}, "labels": {}}
-    if arguments.out.is_file():
-        done |= json.loads(arguments.out.read_text())
-
-    def finish(part: str, key: str, experiments: int, simulate) -> None:
-        if done[part].get(key, {}).get("experiments", 0) < experiments:
-            rates = {name: float(rate) for name, rate in simulate(experiments).items()}
-            done[part][key] = {**rates, "experiments": experiments}
-            write_metrics(arguments.out, done)
-
-    for part, shapes, simulate in (
-        ("power", [*plant.SHAPES, plant.UNSEEN], cells.power),
-        ("cells", plant.SHAPES, cells.cell_rates),
-    ):
-        grid = list(itertools.product(cells.CORRELATIONS, cells.SEEDS, shapes))
-        for correlation, n, shape in track(grid, part, len(grid)):
-            cell = (n, shape, correlation)
-            finish(part, " ".join(map(str, cell)), arguments.repeats, partial(simulate, cell))
-    grid = list(itertools.product(plant.SHAPES, labels.PLANTED))
-    for shape, planted in track(grid, "labels", len(grid)):
-        finish("labels", f"{planted}, {shape}", arguments.labels, partial(labels.right, planted, labels.SEEDS, shape))
+    done: dict = {
+        "families": arguments.families,
+        "experiments": arguments.worlds,
+        "words": {},
+        "seeds": {},
+        "worlds": {},
+    }
+    grid = [(shape, n) for shape in (*plant.SHAPES, plant.ALONE) for n in cells.SEEDS]
+    for shape, n in track(grid, "words", len(grid)):
+        done["words"][f"{n} {shape}"] = cells.rates(shape, n, arguments.families)
+    for shape in track(plant.SHAPES, "seeds", len(plant.SHAPES)):
+        done["seeds"][shape] = cells.seeds_to_see(shape, arguments.families)
+    grid = [(world, shape) for world in worlds.WORLDS for shape in plant.SHAPES]
+    for world, shape in track(grid, "worlds", len(grid)):
+        done["worlds"][f"{world}; {shape}"] = worlds.rates(world, shape, arguments.worlds)
+        write_metrics(RESULTS, done)
     with replacing(PAGE) as temporary:
         temporary.write_text(page.render(done))
 
 
 if __name__ == "__main__":
-    run(main)
+    command.run(main)

@@ -1,4 +1,4 @@
-"""Simulated experiments: several arms with the same seeds, and a planted effect in each arm."""
+"""Simulated numbers of seeds whose truth is planted, as arrays and as tables of outcomes."""
 
 import math
 
@@ -7,13 +7,14 @@ import pandas as pd
 
 from eisbach.arms import parse
 
-SHAPES = ("normal", "heavy-tailed", "skewed")
-UNSEEN = "contaminated"  # not used to choose the distribution behind the minimum detectable effect
+SHAPES = ("normal", "heavy-tailed", "skewed")  # of an arm; the judge reads differences of two arms
+ALONE = "skewed alone"  # of x itself, as in a bound: no sign-flip test is exact there
 
 
 def noise(shape: str, size: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Draws of mean 0 and variance 1, of shape `size`: normal, Student's t with 3 degrees of freedom, log-normal, or
-    contaminated (normal, one in ten with five times the deviation). Raises ValueError for another shape.
+    """Draws of mean 0 and variance 1, of shape `size`: normal, Student's t with 3 degrees of freedom, or log-normal.
+
+    Raises ValueError for another shape.
     """
     if shape == "normal":
         return rng.standard_normal(size)
@@ -21,24 +22,23 @@ def noise(shape: str, size: tuple[int, ...], rng: np.random.Generator) -> np.nda
         return rng.standard_t(3, size) / np.sqrt(3)
     if shape == "skewed":
         return (np.exp(rng.standard_normal(size)) - np.exp(0.5)) / np.sqrt((np.e - 1) * np.e)
-    if shape == UNSEEN:
-        return rng.standard_normal(size) * np.where(rng.random(size) < 0.1, 5, 1) / np.sqrt(3.4)
-    raise ValueError(f"unknown shape '{shape}'; choose one of {', '.join([*SHAPES, UNSEEN])}")
+    raise ValueError(f"unknown shape '{shape}'; choose one of {', '.join(SHAPES)}")
 
 
-def arms(
-    effects: list[float], n: int, correlation: float, shape: str, repeats: int, rng: np.random.Generator
-) -> np.ndarray:
-    """`[repeats, arms, n]` of variance 1: a part shared by a seed's arms plus an individual part, plus the effects."""
-    shared = noise(shape, (repeats, 1, n), rng)
-    own = noise(shape, (repeats, len(effects), n), rng)
-    return np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own + np.array(effects)[:, None]
+def differences(shape: str, size: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Paired differences of two arms of this shape, or for `ALONE` skewed numbers themselves; mean 0, variance 1."""
+    if shape == ALONE:
+        return noise("skewed", size, rng)
+    return (noise(shape, size, rng) - noise(shape, size, rng)) / np.sqrt(2)
 
 
 def table(
-    values: dict[tuple[str, str], np.ndarray], regime: str, run: str = "short", adapter: str = "full"
+    values: dict[tuple[str, str], np.ndarray], regime: str, run: str = "short", adapter: str = "full", first: int = 0
 ) -> pd.DataFrame:
-    """A table of outcomes of one regime and run; `values`: (arm, metric) -> `[n]` for seeds 0 to n - 1."""
+    """A table of outcomes of one regime and run; `values`: (arm, metric) -> `[n]` for seeds `first` to first + n - 1.
+
+    An arm's own adapter stands in the place of `adapter`.
+    """
     parts = []
     for (text, metric), of_seeds in values.items():
         arm = parse(text)
@@ -48,10 +48,10 @@ def table(
                     "regime": regime,
                     "arm": arm.name,
                     "lam": math.nan if arm.lam is None else arm.lam,
-                    "adapter": adapter,
+                    "adapter": arm.adapter or adapter,
                     "optimizer": "adamw",
                     "run": run,
-                    "seed": np.arange(len(of_seeds)),
+                    "seed": np.arange(first, first + len(of_seeds)),
                     "metric": metric,
                     "value": of_seeds,
                 }

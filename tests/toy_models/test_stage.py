@@ -40,7 +40,7 @@ CURVE_METRICS = {
     *("energy_range_db", "hull_area", "participation_ratio", "envelope_correlation", "waveform_diversity"),
     *("gap/class_mass/contrast", "gap/modes", "gap/location_entropy", "gap/vendi_gaussian", "gap/waveform_diversity"),
     *("w/t<0.2", "w/t>0.8", "w_spearman_t_pooled", "w_rise_share_t"),
-    *("w_ratio/contrast_flat", "w_ratio_min_bin/contrast_flat", "w_ratio_max_bin/contrast_flat"),
+    *("w_ratio/contrast_flat", *(f"w_ratio/contrast_flat/t0.{tenth}" for tenth in range(10))),
     *("weight_cv", "effective_sample_share", "entropy_loss_rho/t<0.2", "entropy_loss_rho/t>0.8"),
     *("gradient_cosine/sample", "gradient_cosine/batch", "diverged"),
 }

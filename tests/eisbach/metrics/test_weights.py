@@ -21,7 +21,6 @@ def test_weight_metrics_of_a_weight_that_falls_with_t_and_doubles_with_contrast(
     table = measured(lambda t, contrast, clip: ((1 - t) * (2 if contrast else 1), clip, clip))
     found = weights.weight_metrics(table)
     assert found["w_ratio/contrast_flat"] == pytest.approx(2)
-    assert found["w_ratio_min_bin/contrast_flat"] == pytest.approx(2)
     assert found["w_spearman_t"] == pytest.approx(-1)
     assert found["w_rise_share_t"] == 0
     assert found["w/t<0.2"] == pytest.approx(0.9 * 4 / 3)
@@ -38,24 +37,6 @@ def test_equal_weights_have_the_whole_effective_sample_and_no_variation():
 def test_the_effective_share_is_one_over_one_plus_the_squared_variation():
     found = weights.weight_metrics(measured(lambda t, contrast, clip: (np.exp(-t * clip), 0, 0)))
     assert found["effective_sample_share"] == pytest.approx(1 / (1 + found["weight_cv"] ** 2))
-
-
-def test_the_smallest_ratio_over_t_is_found():
-    table = measured(lambda t, contrast, clip: (0.5 if contrast and t > 0.9 else 1.0, 0, 0))
-    assert weights.weight_metrics(table)["w_ratio_min_bin/contrast_flat"] == pytest.approx(0.5)
-
-
-def test_the_smallest_ratio_of_equal_ratios_is_unbiased():
-    """The minimum of ten noisy ratios would be 0.8 here."""
-    rng = np.random.default_rng(0)
-    found = [weights.weight_metrics(measured(lambda *_: (rng.uniform(0.5, 1.5), 0, 0), 24)) for _ in range(40)]
-    assert np.mean([one["w_ratio_min_bin/contrast_flat"] for one in found]) == pytest.approx(1, abs=0.03)
-
-
-def test_the_smallest_ratio_is_nan_for_a_class_of_one_clip():
-    found = weights.weight_metrics(measured(lambda *_: (1.0, 0, 0), clips=4))
-    assert np.isnan(found["w_ratio_min_bin/contrast_flat"])
-    assert found["w_ratio/contrast_flat"] == 1
 
 
 def test_entropy_and_loss_that_depend_only_on_class_and_t_have_no_correlation():

@@ -1,90 +1,178 @@
-"""verdicts.json, its schema, the sentences, the terminal's table."""
+"""verdicts.json, the headline's cells and the terminal."""
 
+import io
 import json
+import math
+import re
+from functools import cache
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from rich.console import Console
 
-from predictions.judge import document
+from predictions.judge import document, headline, numbers
 from predictions.judge.judge import judge
-from predictions.judge.verdict import LABELS, RegistryFile, Tree
-from predictions.report import schema
-from tests.predictions.conftest import CLEAN, planted
-from tests.predictions.judge.trial import judged
+from predictions.judge.verdict import RegistryFile, Tree
+from predictions.registry import load as registry
+from predictions.registry.schema import On
+from tests.predictions.conftest import planted
 
 
-@pytest.fixture
-def written(plan):
-    """The document of a run of five seeds, whose intervals are unbounded."""
-    file = RegistryFile(sha256="0" * 64, committed=True)
-    return document.document(plan, judge(plan, planted(n=5), CLEAN), file, Tree(clean=True), [])
+def written(plan, table):
+    return document.document(
+        plan,
+        judge(plan, table),
+        {},
+        table,
+        file=RegistryFile(sha256="0" * 64, committed=True),
+        tree=Tree(revision=None, clean=True),
+        tables=[],
+    )
 
 
-def test_the_document_is_strict_json_of_the_published_schema(written):
-    plain = json.loads(json.dumps(document.plain(written), allow_nan=False))
+WORLDS = {
+    "whole": planted(),
+    "few seeds": planted(n=6),
+    "nothing": planted().iloc[:0],
+    "opposite": planted(barrier=2.0),
+    "insensitive": planted(barrier=0.0, **{"class": 0.0, "class_reversed": 0.0}),
+}
+worlds = pytest.mark.parametrize("table", WORLDS.values(), ids=WORLDS)
+
+
+@worlds
+def test_the_document_is_strict_json_of_its_schema_and_can_be_read_again(plan, table):
+    made = written(plan, table)
+    plain = json.loads(json.dumps(document.plain(made), allow_nan=False))
     Draft202012Validator.check_schema(document.json_schema())
     Draft202012Validator(document.json_schema()).validate(plain)
+    assert document.parse(json.dumps(plain)) == made
 
 
-def test_the_document_can_be_read_again(written):
-    assert document.parse(json.dumps(document.plain(written))) == written
-
-
-def test_a_document_of_another_layout_is_refused(written):
-    plain = document.plain(written)
-    plain["claims"][0]["hypotheses"][0]["verdicts"][0]["label"] = "proven"
-    with pytest.raises(ValueError, match="label"):
+def test_a_word_that_does_not_exist_is_refused(plan):
+    plain = document.plain(written(plan, planted()))
+    plain["claims"][0]["atoms"][0]["verdicts"][0]["word"] = "proven"
+    with pytest.raises(ValueError, match="word"):
         document.parse(json.dumps(plain))
 
 
-def test_verdicts_nest_under_their_hypothesis_and_repeat_none_of_it(written):
-    (claim,) = document.plain(written)["claims"]
-    for one in claim["hypotheses"]:
-        for verdict in one["verdicts"]:
-            assert not {"id", "statement", "kind", "arms", "against", "bound", "family"} & set(verdict)
+@worlds
+def test_the_same_tables_give_the_same_document(plan, table):
+    assert written(plan, table) == written(plan, table.sample(frac=1, random_state=1))
 
 
-def test_an_unbounded_interval_has_null_ends(written):
-    (claim,) = written.claims
-    (weight,) = [one for one in claim.hypotheses if one.registered.id == "claim/weight"]
-    (short,) = [one for one in weight.verdicts if (one.regime, one.run) == ("toy/one", "short")]
-    assert short.estimate.interval == (None, None)
-    assert short.estimate.minimum_detectable is None
-    assert "95 % interval unbounded to unbounded" in short.sentence
+@worlds
+def test_the_terminal_keeps_within_80_columns(plan, table):
+    made = written(plan, table)
+    out = io.StringIO()
+    console = Console(file=out, width=200)
+    for part in headline.terminal(made.headline, made.claims):
+        console.print(part)
+    assert max(map(len, out.getvalue().splitlines())) <= 80
 
 
-def test_the_counts_are_those_of_the_verdicts(written):
-    (claim,) = written.claims
-    labels = [verdict.label for one in claim.hypotheses for verdict in one.verdicts]
-    assert claim.counts == {label: labels.count(label) for label in LABELS}
+def test_the_committed_registry_s_terminal_keeps_within_80_columns_and_shows_every_claim():
+    made = written(registry.load(), planted().iloc[:0])
+    out = io.StringIO()
+    for part in headline.terminal(made.headline, made.claims):
+        Console(file=out, width=200).print(part)
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(any(claim.id[:9] in line for line in lines) for claim in made.claims)
 
 
-def test_the_committed_schema_is_the_generated_one():
-    assert schema.SCHEMA.read_text() == schema.text(), "run `python -m predictions.report.schema`"
+def cell(plan, table, column="toys"):
+    return written(plan, table).headline.rows["claim"][column]
 
 
-def test_the_terminal_has_one_line_per_claim(plan):
-    assert document.terminal(plan, judge(plan, planted(), CLEAN)).row_count == len(plan.claims) == 1
+def test_a_cell_has_the_word_of_each_atom_with_its_number(plan):
+    found = cell(plan, planted(n=24, spread=0.2))
+    assert found.word == "holds"
+    assert re.fullmatch(rf"\(a\) holds, {numbers.MINUS}[12]\.\d+; \(b\) holds, 0\.[67]\d", found.text)
 
 
-@pytest.mark.parametrize("effect", [-1.2, -0.5, 0.0, 1.2])
-def test_every_verdict_has_a_sentence_that_bounds_itself(plan, effect):
-    found = judge(plan, planted(barrier=effect), CLEAN).verdicts
-    for verdict in (one for of in found.values() for one in of):
-        assert verdict.sentence.startswith("On ")
-        assert verdict.sentence.endswith(".")
-        if verdict.label in ("supported", "refuted", "inconclusive"):
-            assert "This does not establish it for" in verdict.sentence
-            assert "with 12 seeds" in verdict.sentence
+def test_a_cell_says_what_explains_an_effect(plan):
+    assert "explained by timestep@0.5" in cell(plan, planted(n=24, spread=0.2, timestep=-2.0)).text
 
 
-def test_a_sentence_names_all_other_regimes(plan):
-    assert judged(plan, planted()).sentence.endswith("This does not establish it for the real thing.")
+def test_a_claim_fails_with_one_atom_and_an_untested_column_says_so(plan):
+    table = planted(barrier=2.0)
+    assert cell(plan, table).word == "fails"
+    assert (cell(plan, table, "real").word, cell(plan, table, "real").text) == ("not tested", "not run")
 
 
-def test_a_sentence_names_any_other_system_where_there_is_one_regime(page, load_page):
-    page["regimes"].pop("real")
-    for hypothesis in page["claims"][0]["hypotheses"]:
-        hypothesis.pop("skip", None)
-        hypothesis["regimes"] = ["toy/*"]
-    assert judged(load_page(page), planted()).sentence.endswith("This does not establish it for any other system.")
+def test_a_claim_s_legend_has_a_letter_for_every_deciding_atom(plan):
+    (claim,) = written(plan, planted()).claims
+    assert headline.legend(claim) == "(a) lowers the risk, (b) w reaches 0.5"
+
+
+def test_the_music_paragraph_does_not_deny_a_change_that_may_exceed_the_margin():
+    """An effect that is present, and whose interval straddles d, is not "no quantity changes by a quarter"."""
+    plan = registry.load()
+    names = ["structure/dynamic-range", "structure/pca-area"]
+    assert set(names) <= {one.id for one in plan.atoms}
+    from dataclasses import replace
+
+    claim = next(one for one in written(plan, planted().iloc[:0]).claims if one.id == "structure")
+    atoms = []
+    for one in claim.atoms:
+        found = [
+            replace(
+                verdict,
+                word="present",
+                effect={"mean": 1.0, "interval": (0.1, 3.0), "interval_95": (0.2, 2.0), "detectable": 1.0},
+            )
+            for verdict in one.verdicts
+        ]
+        atoms.append(replace(one, verdicts=tuple(found)))
+    assert "no quantity changes" not in headline._verdict_on_music([replace(claim, atoms=tuple(atoms))])
+
+
+# --- numbers
+
+
+@given(st.floats(-1e5, 1e5).filter(lambda x: abs(x) > 1e-5))
+def test_two_significant_digits_keep_the_value_and_the_sign(value):
+    text = numbers.significant(value, sign=True)
+    read = float(text.replace(numbers.MINUS, "-"))
+    assert read == pytest.approx(value, rel=0.051)
+    assert text[0] == ("+" if value > 0 else numbers.MINUS)
+    assert "-" not in text.replace("e-", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0"), (np.inf, "unbounded"), (123.4, "123"), (1.06, "1.1"), (0.0123, "0.012")]
+)
+def test_numbers_as_text(value, text):
+    assert numbers.significant(value) == text
+
+
+def test_numbers_are_in_the_metric_s_own_direction_and_unit(plan):
+    risk, weight = plan.atoms
+    assert numbers.shown(risk, On(metric="m", unit="dB"), 1.5) == f"{numbers.MINUS}1.5 dB"
+    assert numbers.shown(risk, On(metric="m", scale="log"), -math.log(1.09)) == "+9.0 %"
+    assert numbers.shown(risk, On(metric="m", scale="log"), math.log(2)) == f"{numbers.MINUS}50 %"
+    assert numbers.shown(weight, On(metric="m"), 0.2) == "0.70"
+    assert numbers.shown(weight, On(metric="m", scale="log", unit=": 1"), math.log(4.8)) == "2.4 : 1"
+    assert numbers.shown(weight, On(metric="m"), None) == "unbounded"
+
+
+@settings(deadline=None)
+@given(st.floats(-3, 3), st.floats(0.01, 2))
+def test_a_span_starts_with_the_lower_natural_value(low, width):
+    (risk, weight), on = _atoms(), On(metric="m")
+    for atom in (risk, weight):
+        ends = [
+            float(end.replace(numbers.MINUS, "-")) for end in numbers.span(atom, on, (low, low + width)).split(" to ")
+        ]
+        assert ends[0] <= ends[1]
+
+
+@cache
+def _atoms():
+    plan = registry.load()
+    falls = next(one for one in plan.atoms if one.kind == "difference" and one.direction == "lower")
+    return falls, next(one for one in plan.atoms if one.kind == "bound")

@@ -60,7 +60,7 @@ def test_a_duplicate_row_is_named_with_both_tables(tmp_path, table):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_value_that_is_not_finite_is_named(tmp_path, table, value):
     table.loc[(table["arm"] == "timestep") & (table["seed"] == 5), "value"] = value
-    with pytest.raises(UserError, match=r"arm timestep.*seed 5, metric risk"):
+    with pytest.raises(UserError, match=r"arm timestep.*seed 5, metric"):
         outcomes.read([written(table, tmp_path / "a.parquet")])
 
 

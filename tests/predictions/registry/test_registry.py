@@ -10,20 +10,10 @@ from eisbach.errors import UserError
 from eisbach.pipeline import params
 from predictions import proofs
 from predictions.counterexamples.searches import SEARCHES
+from predictions.judge import statistics
 from predictions.judge.outcomes import pivot
 from predictions.registry import load as registry
-from predictions.registry.schema import (
-    KINDS,
-    Conjunction,
-    Difference,
-    Equivalence,
-    Exact,
-    Measured,
-    Statistical,
-    Trend,
-    Universal,
-    subtracted,
-)
+from predictions.registry.schema import Compared, Difference, Intersection
 from toy_models import experiment, ideal
 
 PAPER = {
@@ -32,82 +22,76 @@ PAPER = {
 }  # fmt: skip
 
 
-def hypothesis(page, index):
-    return page["claims"][0]["hypotheses"][index]
+def atom(page, index=0):
+    return page["claims"][0]["atoms"][index]
 
 
 def update(index, **keys):
-    return lambda page: hypothesis(page, index).update(keys)
+    return lambda page: atom(page, index).update(keys)
 
 
-def test_every_claim_of_the_paper_has_a_hypothesis_that_numbers_can_judge():
+def on(index, **keys):
+    return lambda page: atom(page, index)["on"].update(toy=atom(page, index)["on"]["toy"] | keys)
+
+
+def test_every_claim_of_the_paper_has_an_atom_or_an_algebra_that_decides():
     plan = registry.load()
     assert {claim.id for claim in plan.claims} == PAPER
     for claim in plan.claims:
-        assert any(isinstance(one, Measured) and one.regimes for one in claim.hypotheses)
+        assert claim.algebra or any(one.decides for one in claim.atoms), claim.id
 
 
-@pytest.mark.parametrize("regime", ["analytic", "densities/two_moons", "trajectories/c2", "trajectories/dit"])
+@pytest.mark.parametrize("regime", ["analytic", "densities/two_moons", "trajectories/c2"])
 def test_every_metric_registered_on_a_toy_is_measured_there(regime):
-    """Every metric of every arm, in a run too short to mean anything; controls may be missing, which verdicts say."""
+    """Every metric of the baseline, in a run too short to mean anything."""
     tiny = replace(params.load().toys, length=0.003, samples=8, heldout=4)
     run = ideal.analytic([1000], tiny) if regime == "analytic" else experiment.run(regime, [1000], tiny)
     rows, plan = run["outcomes"].assign(table=""), registry.load()
-    pattern = plan.pattern(regime)
-    tables = {run: pivot(rows[rows["run"] == run], "full") for run in plan.regimes[pattern].runs}
-    asked = [
-        (one, tables[run])
-        for one in plan.hypotheses
-        if isinstance(one, Measured) and pattern in one.regimes and regime not in one.skip
-        for run in one.runs or plan.regimes[pattern].runs
-    ]
-    for one, table in asked:
-        metric = one.metric_on(pattern)
-        other = one.against_metric_on(pattern) if isinstance(one, Difference) else metric
-        terms = [(arm, metric) for arm in one.arms] + [(arm, other) for arm in subtracted(one)]
-        if isinstance(one, Difference | Equivalence):
-            terms += [(Arm("baseline"), required) for required in one.requires]
-        for arm, name in terms:
-            assert len(table.values(arm, name, one.optimizer)) == 1, (one.id, arm, name)
-    assert len(asked) > 5
+    system = plan.system(regime)
+    table = pivot(rows[rows["run"] == plan.systems[system].run], "full")
+    asked = 0
+    for one in plan.atoms:
+        found = one.on.get(system)
+        if found is None or (found.members and regime not in found.members):
+            continue
+        metrics = [f"{found.metric}/{part}" for part in one.parts] if isinstance(one, Intersection) else [found.metric]
+        for metric in [*metrics, found.minus_metric or metrics[0]]:
+            assert len(table.values(Arm("baseline"), metric)) == 1, (one.id, metric)
+        asked += 1
+    assert asked > 2
 
 
-def test_a_primary_family_is_small_enough_for_nine_seeds():
+def test_every_family_can_say_a_word_with_its_exploratory_seeds():
     plan = registry.load()
-    tested = [one for one in plan.hypotheses if isinstance(one, Statistical)]
-    for name, regime in plan.regimes.items():
-        primary = [one for one in tested if name in one.regimes and one.family == "primary"]
-        for run in regime.runs:
-            assert sum(run in (one.runs or [run]) for one in primary) <= 13, name
+    for name, system in plan.systems.items():
+        family = len(plan.deciding(name))
+        assert family <= plan.rules.most_atoms
+        assert statistics.least_p(system.seeds) <= plan.rules.level / max(1, family), name
 
 
-def test_families_are_primary_or_secondary():
+def test_every_deciding_comparison_of_arms_has_a_positive_control():
     plan = registry.load()
-    assert {one.family for one in plan.hypotheses if isinstance(one, Statistical)} == {"primary", "secondary"}
-    assert {one.family for one in plan.hypotheses if isinstance(one, Universal)} == {None, "secondary"}
+    for one in plan.atoms:
+        for name, found in one.on.items():
+            if isinstance(one, Compared) and one.decides_on(name) and {*one.plus} != {*one.minus}:
+                assert found.control in plan.controls, (one.id, name)
 
 
-def test_every_proof_that_is_named_exists():
-    named = {one.proof for one in registry.load().hypotheses if one.proof}
-    assert named <= {derive.__name__ for derive in proofs.PROOFS}
-    assert named
+def test_every_proof_and_search_that_is_named_exists():
+    named = [one for claim in registry.load().claims for one in claim.algebra]
+    assert {one.proof for one in named if one.proof} <= {derive.__name__ for derive in proofs.PROOFS}
+    assert {one.search for one in named if one.search} <= {name for name, _ in SEARCHES}
 
 
-def test_every_search_that_is_named_exists():
-    named = {one.search for one in registry.load().hypotheses if isinstance(one, Universal)}
-    assert named <= {name for name, _ in SEARCHES}
-    assert named
+def test_confirmatory_freezing_and_exploratory_seeds_do_not_meet():
+    plan = registry.load()
+    sets = [{*plan.confirmatory.seeds}, {*plan.freezing.seeds}]
+    sets.append({seed for one in plan.systems.values() for seed in range(one.seeds)})
+    assert sum(map(len, sets)) == len(set.union(*sets))
 
 
-def test_the_head_of_the_registry_explains_every_kind():
-    head = registry.REGISTRY.read_text().partition("\nconfirmatory")[0]
-    assert len(set(KINDS)) == 9
-    assert all(f"#   {kind} " in head for kind in KINDS)
-
-
-def test_no_two_hypotheses_have_the_same_statement():
-    counts = Counter(one.statement for one in registry.load().hypotheses)
-    assert max(counts.values()) == 1
+def test_no_two_atoms_have_the_same_statement():
+    assert max(Counter(one.statement for one in registry.load().atoms).values()) == 1
 
 
 @pytest.mark.parametrize(
@@ -115,28 +99,48 @@ def test_no_two_hypotheses_have_the_same_statement():
     [
         (update(0, colour="red"), "claim/risk: unknown key 'colour' for kind difference"),
         (update(0, bound=1.0), "claim/risk: unknown key 'bound' for kind difference"),
-        (update(1, requires={"risk": 1.0}), "claim/weight: unknown key 'requires' for kind"),
         (update(1, bound="high"), "claim/weight: 'bound' is 'high': input should be"),
-        (update(1, kind="guess"), "claim/weight: 'kind' is 'guess'; choose one of"),
-        (lambda page: hypothesis(page, 1).pop("kind"), "claim/weight: 'kind' is None"),
-        (lambda page: hypothesis(page, 0).pop("metric"), "claim/risk: 'metric' is missing"),
-        (update(0, arms=[]), "claim/risk: 'arms' is []: list should have at least 1 item"),
-        (update(0, arms=["barrier at 0.5"]), "claim/risk: 'arms': 'barrier at 0.5' is not an"),
-        (update(0, arms=["trace~barrier"]), "claim/risk: 'arms': 'trace~barrier' names"),
+        (update(1, kind="guess"), "claim/weight: 'kind' is 'guess'; choose one of difference"),
+        (lambda page: atom(page, 1).pop("kind"), "claim/weight: 'kind' is None"),
+        (lambda page: atom(page).pop("on"), "claim/risk: 'on' is missing"),
+        (lambda page: atom(page)["on"]["toy"].pop("metric"), "claim/risk: 'on.toy.metric' is missing"),
+        (update(0, plus=[]), "claim/risk: 'plus' is []: list should have at least 1 item"),
+        (update(0, plus=["barrier at 0.5"]), "'barrier at 0.5' is not an"),
+        (update(0, plus=["trace~barrier"]), "'trace~barrier' names"),
         (update(1, id="claim/risk"), "duplicate id 'claim/risk'"),
-        (update(2, parts=["claim/gone"]), "claim/both: the part 'claim/gone' is not a hyp"),
-        (update(0, regimes=["toy/*"]), "claim/risk: name 'real' exactly once"),
-        (lambda page: hypothesis(page, 0)["regimes"].append("moon"), "claim/risk: 'moon' is not a regime"),
-        (lambda page: hypothesis(page, 1)["skip"].update({"real/1": "?"}), "claim/weight: 'real/1' is not a regime"),
-        (update(0, against=["barrier@0.5"]), "claim/risk: 'barrier@0.5' is on both sides"),
-        (update(0, metric={"toy/*": "risk"}), "claim/risk: 'metric' must name a metric"),
-        (update(0, runs=["short"]), "claim/both: the part 'claim/risk' is not judged in"),
-        (lambda page: page["regimes"]["real"].pop("gate"), "claim/risk: the verdict depends on the gate, and 'real'"),
-        (lambda page: page["regimes"]["real"].update(colour="red"), "unknown key 'regimes.real.colour'"),
+        (update(0, part="raises the risk"), "claim/risk: the sentence of 'claim' does not say 'raises the risk'"),
+        (update(0, decides=False), "claim/risk: it does not decide; say why under why_not"),
+        (on(0, decides=False), "claim/risk: it does not decide on 'toy'; say why"),
+        (lambda page: atom(page)["on"].pop("real"), "claim/risk: name 'real' exactly once"),
+        (update(0, not_on={"real": "no"}), "claim/risk: name 'real' exactly once"),
+        (update(0, not_on={"moon": "no"}), "claim/risk: 'moon' is not a system"),
+        (on(0, control="moon"), "claim/risk: 'moon' is not a control; choose one of curriculum"),
+        (on(0, control=None), "claim/risk: it decides on 'toy' without a positive control"),
+        (on(0, members=["moon/one"]), "claim/risk: 'moon/one' is not a member of 'toy'"),
+        (on(0, margin=0.0), "'on.toy.margin' is 0.0: input should be greater than 0"),
+        (on(0, margin=-1.0), "'on.toy.margin' is -1.0: input should be greater than 0"),
+        (on(1, margin=1.0), "claim/weight: the margin of kind bound is 0"),
+        (on(1, minus_metric="risk"), "claim/weight: kind bound subtracts nothing"),
+        (lambda page: (update(1, bound=0.0)(page), on(1, scale="log")(page)), "claim/weight: the bound 0 has no log"),
+        (update(0, minus=["barrier@0.5"]), "claim/risk: 'barrier@0.5' is on both sides"),
+        (update(0, pair=["class"]), "claim/risk: pair names two arms"),
+        (
+            update(0, pair=["class", "oracle"], minus=["baseline", "base"]),
+            "claim/risk: pair needs one arm under plus and one under minus",
+        ),
+        (lambda page: page["systems"]["real"].update(colour="red"), "unknown key 'systems.real.colour'"),
+        (lambda page: page["rules"].update(level=0.9), "'rules.level' is 0.9: input should be less than 0.5"),
+        (lambda page: page["rules"].update(most_atoms=1), "2 atoms decide on 'toy', at most 1 may"),
         (lambda page: page.pop("confirmatory"), "'confirmatory' is missing"),
+        (
+            lambda page: page["claims"][0].update(
+                algebra=[{"statement": "it is so", "says": "the sentence", "word": "proved"}]
+            ),
+            "claim: 'it is so' needs a proof or a search, and not both",
+        ),
     ],
-)  # fmt: skip
-def test_a_fault_is_named_with_its_hypothesis_and_key(page, load_page, change, named):
+)
+def test_a_fault_is_named_with_its_atom_and_key(page, load_page, change, named):
     change(page)
     with pytest.raises(UserError) as error:
         load_page(page)
@@ -144,19 +148,31 @@ def test_a_fault_is_named_with_its_hypothesis_and_key(page, load_page, change, n
     assert named in str(error.value)
 
 
-def test_a_part_that_is_not_judged_where_the_conjunction_is_is_named(page, load_page):
-    whole = hypothesis(page, 2)
-    whole["regimes"], whole["skip"] = ["toy/*", "real"], {}
-    with pytest.raises(UserError, match="claim/both: the part 'claim/weight' is not judged on 'real'"):
-        load_page(page)
+MARGIN = "{margin: 0.5, control: 2.0, error: 0.1, p: 0.001, reach: null, because: a quarter}"
 
 
-def test_a_trend_needs_a_lambda_for_every_arm(page, load_page):
-    first = hypothesis(page, 0)
-    del first["controls"], first["against"]
-    first |= {"kind": "trend", "arms": ["barrier@0.3", "barrier"]}
-    with pytest.raises(UserError, match="claim/risk: 'barrier' has no lambda, which a trend needs"):
+def test_margins_beside_the_registry_are_read(page, load_page, tmp_path):
+    for name in ("toy", "real"):
+        atom(page)["on"][name] = {"metric": "risk", "control": "curriculum"}
+    (tmp_path / "margins.yaml").write_text(f"claim/risk: {{toy: {MARGIN}}}")
+    plan = load_page(page)
+    assert plan.margin(plan.atoms[0], "toy") == (0.5, "a quarter")
+    assert plan.margin(plan.atoms[0], "real") == (None, "no margin is frozen")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (f"claim/gone: {{toy: {MARGIN}}}", "margins.yaml has a margin of 'claim/gone', which is not an atom"),
+        (f"claim/risk: {{toy: {MARGIN.replace('0.5', '-0.5')}}}", "'margins.claim/risk.toy.margin' is -0.5"),
+        (f"claim/risk: {{toy: {MARGIN.replace('0.5', '.inf')}}}", "margins"),
+    ],
+)
+def test_margins_that_make_no_sense_are_refused(page, load_page, tmp_path, text, named):
+    (tmp_path / "margins.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
         load_page(page)
+    assert named in str(error.value)
 
 
 def test_a_missing_registry_is_named(tmp_path):
@@ -171,20 +187,7 @@ def test_an_unreadable_registry_is_named(tmp_path):
 
 
 def test_each_kind_becomes_its_own_class(plan):
-    risk, _, both = plan.hypotheses
+    risk, weight = plan.atoms
     assert isinstance(risk, Difference)
-    assert isinstance(both, Conjunction)
-    assert not isinstance(risk, Trend | Exact)
-    assert risk.arms == [Arm("barrier", 0.5)]
-
-
-def test_a_metric_may_have_a_name_for_each_regime(page, load_page):
-    hypothesis(page, 0)["metric"] = {"toy/*": "risk", "real": "loss"}
-    (risk, *_) = load_page(page).hypotheses
-    assert (risk.metric_on("toy/*"), risk.metric_on("real")) == ("risk", "loss")
-
-
-def test_the_primary_family_and_statements_without_a_family_decide_a_claim(page, load_page):
-    assert [one.deciding for one in load_page(page).hypotheses] == [True, True, True]
-    hypothesis(page, 0)["family"] = "secondary"
-    assert [one.deciding for one in load_page(page).hypotheses] == [False, True, True]
+    assert not isinstance(weight, Compared)
+    assert risk.plus == [Arm("barrier", 0.5)]

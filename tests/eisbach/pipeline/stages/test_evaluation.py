@@ -26,7 +26,6 @@ from eisbach.pipeline.params import load
 from eisbach.pipeline.stages import between_seeds, evaluate, finetune, reference
 from eisbach.pipeline.stages import generate as sampling
 from predictions.registry import load as registry
-from predictions.registry.schema import Difference, Measured
 from predictions.report import curriculum
 from tests.eisbach.metrics.embedders import tiny_clap
 from tests.settings import PARAMS, text
@@ -201,10 +200,11 @@ def test_every_registered_metric_of_the_small_model_is_measured(project):
     between_seeds.main()
     tables = [paths.EVALUATION / str(seed) / "outcomes.parquet" for seed in SEEDS] + [paths.BETWEEN_SEEDS]
     measured = set(pd.concat([pd.read_parquet(path) for path in tables])["metric"])
-    planned = [one for one in registry.load().hypotheses if "small" in one.regimes and isinstance(one, Measured)]
-    named = {one.metric_on("small") for one in planned}
-    named |= {one.against_metric_on("small") for one in planned if isinstance(one, Difference)}
-    assert named <= measured
+    plan = registry.load()
+    of_seeds = [one.on["small"] for one in plan.atoms if "small" in one.on and one.on["small"].over == "seeds"]
+    named = {metric for on in of_seeds for metric in (on.metric, on.minus_metric) if metric}
+    small = plan.systems["small"]
+    assert named | {small.trained, small.constant.metric} <= measured
 
 
 def test_arms_of_a_seed_share_their_grid_and_seeds_do_not(project):
