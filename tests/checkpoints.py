@@ -81,6 +81,22 @@ def weights(config: dict) -> dict[str, torch.Tensor]:
     return {name: tensor.contiguous() for name, tensor in state.items()}
 
 
+def by_stability(folder: Path) -> torch.nn.Module:
+    """The checkpoint in `folder`, built and loaded by Stability's own factory, frozen; the text encoder in fp32."""
+    from safetensors.torch import load_file
+    from stable_audio_tools.models.factory import create_model_from_config
+
+    config = small_widths()
+    encoder = config["model"]["conditioning"]["configs"][0]["config"]
+    del encoder["repo_id"]
+    encoder["model_path"] = str(folder)
+    with contextlib.redirect_stdout(io.StringIO()):
+        model = create_model_from_config(config)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    model.conditioner.conditioners["prompt"].model.float()
+    return model.eval().requires_grad_(False)
+
+
 def write_text_encoder(folder: Path) -> None:
     """Write an encoder and a decoder, like T5Gemma's files, in bf16, and a tokenizer of single bytes."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors

@@ -17,15 +17,17 @@ from eisbach.errors import UserError
 
 
 def files(folder: str | Path, taken: set[str]) -> dict[str, Path]:
-    """Arm -> path, for every NAME.safetensors and every PEFT folder NAME of `folder`.
+    """Arm -> path, for every NAME.safetensors and every PEFT folder NAME of `folder` that is not hidden.
 
-    Raises UserError for a name that is in `taken`, or that a file and a folder share.
+    Raises UserError for a name that is in `taken`, that a file and a folder share, or that cannot be printed.
     """
     found: dict[str, Path] = {}
-    for path in sorted(Path(folder).glob("*")):
+    for path in sorted(Path(folder).glob("[!.]*")):
         if path.suffix != ".safetensors" and not (path / peft_format.CONFIG).is_file():
             continue
         name = path.stem if path.suffix == ".safetensors" else path.name
+        if not name.isprintable():
+            raise UserError(f"{str(path)!a} has a name that cannot be printed; give it another name")
         if name in taken or name in found:
             raise UserError(f"{path} has the name of an arm or of a weighting; give the file another name")
         found[name] = path

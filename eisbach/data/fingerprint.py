@@ -1,6 +1,6 @@
-"""The names and hashes of all files of a corpus's folder, from which DVC sees that the music has changed.
+"""The names and hashes of all files of a user's folder, from which DVC sees that music or adapters have changed.
 
-DVC itself would stop at a link to nothing and at a name that is not UTF-8, which `prepare` handles.
+DVC itself stops at a link to nothing and at a name that is not UTF-8, hangs at a named pipe and ignores linked folders.
 """
 
 import json
@@ -19,9 +19,7 @@ def fingerprint(path: Path, cache: Path) -> dict[str, str]:
     is neither a file nor a folder.
     """
     if not path.exists():
-        raise UserError(
-            f"prepare.corpus.path is '{path}' in params.yaml, but there is no such file or folder; correct it"
-        )
+        raise UserError(f"params.yaml names '{path}', but there is no such file or folder; correct it")
     if path.is_file():
         return {path.name: cuts.digest(path)}
     found, known = listing.walk(path), _known(cache)

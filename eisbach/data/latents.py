@@ -56,8 +56,11 @@ class Latents:
         Raises UserError when there are fewer than `size` clips.
         """
         rows = self.rows(batch_index(len(self), size, seed, step, self.mask.sum(1)))
-        longest = int(rows.mask.sum(1).max())
-        return replace(rows, latents=rows.latents[..., :longest], mask=rows.mask[:, :longest])
+        return rows.shortened(int(rows.mask.sum(1).max()))
+
+    def shortened(self, length: int) -> "Latents":
+        """The first `length` positions of each clip."""
+        return replace(self, latents=self.latents[..., :length], mask=self.mask[:, :length])
 
     @property
     def seconds(self) -> Tensor:

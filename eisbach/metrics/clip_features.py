@@ -50,12 +50,14 @@ def without_padding(latents: Tensor, mask: Tensor) -> list[Tensor]:
 def extract(codec: nn.Module, latents: Tensor, embedders: Embedders) -> ClipFeatures:
     """Features of one clip of latents [C, T] without padding.
 
-    Raises UserError when the latents are empty or not finite.
+    Raises UserError when the latents are empty, or when they or the audio that embedders get are not finite.
     """
     with torch.no_grad():
         log_mel = codec.reconstruct(latents[None])[0]
     spectrum = sound.of_log_mel(log_mel.numpy(), codec.filters.numpy(), codec.sample_rate)
     audio = preview.render(log_mel, codec.filters, codec.sample_rate, RATE) if embedders else None
+    if audio is not None and not np.isfinite(audio).all():
+        raise UserError(sound.DIVERGED)
     return ClipFeatures(spectrum, latents.numpy(), {name: embed(audio) for name, embed in embedders.items()})
 
 

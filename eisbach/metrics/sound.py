@@ -18,6 +18,7 @@ DECIBELS = 20 / np.log(10)  # natural log of an amplitude -> dB
 FLOOR_DB = -80.0  # of a band: the codec's floor
 STEP_SECONDS = 4096 / 44100  # of a latent frame
 MEL_FRAMES = 4  # per latent frame
+DIVERGED = "the spectrum is empty or not finite: the model that made it has diverged"
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,13 @@ class Sound:
 def of_log_mel(log_mel: np.ndarray, filters: np.ndarray, rate: int = 44100) -> Sound:
     """The sound of natural-log mel amplitudes [M, F]. Rows of `filters` [M, bins] are weighted means of bins.
 
-    `rate` is the sample rate of the audio in Hz. Raises UserError when there is no frame or a value is not finite.
+    `rate` is the sample rate of the audio in Hz. Raises UserError when there is no frame or a power is not finite.
     """
-    if log_mel.shape[-1] == 0 or not np.isfinite(log_mel).all():
-        raise UserError("the spectrum is empty or not finite: the model that made it has diverged")
     mel_db = np.maximum(DECIBELS * np.asarray(log_mel, np.float64), FLOOR_DB)
     bins = 1 / filters.max(1).clip(1e-12)  # half the base of a triangular filter: the number of bins in a band
-    power = (bins[:, None] * 10 ** (mel_db / 10)).sum(0)
+    with np.errstate(over="ignore"):
+        power = (bins[:, None] * 10 ** (mel_db / 10)).sum(0)
+    if power.size == 0 or not (np.isfinite(log_mel).all() and np.isfinite(power).all()):
+        raise UserError(DIVERGED)
     hertz = np.linspace(0, rate / 2, filters.shape[1])
     return Sound(mel_db, 10 * np.log10(power), filters @ hertz)

@@ -7,12 +7,23 @@ from eisbach.errors import UserError
 from eisbach.pipeline.params import Finetune, Toys
 from eisbach.weighting import Weighting, traits_of
 
+BASE = "base"  # the arm without an adapter: what every other arm started from
+
+
+def taken_names(settings: Finetune) -> set[str]:
+    """The names that an imported adapter cannot have: of arms and of weightings."""
+    weighting.plugins.load(settings.plugins)
+    return {BASE, *settings.arms, *weighting.names()}
+
 
 def finetune(settings: Finetune) -> None:
     """Raises UserError where `finetune.arms` has an unknown weighting, a setting that its weighting does not take, the
-    name of a weighting for an arm of another one, or a `follows` that cannot be followed or would be ignored.
+    name of the untrained model, or of a weighting for an arm of another one, or a `follows` that cannot be followed or
+    would be ignored.
     """
     weighting.plugins.load(settings.plugins)
+    if BASE in settings.arms:
+        raise UserError(f"finetune.arms.{BASE} in params.yaml has the name of the untrained model; rename that arm")
     made = {}
     for name, arm in settings.arms.items():
         try:

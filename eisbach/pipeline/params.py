@@ -89,6 +89,9 @@ class Prepare:
     seed: Seed
     clip_seconds: Annotated[float, Field(ge=0.1, le=3600)]  # of scores: 1 to 30
     clips: dict[Literal["base", "finetune", "heldout"], CountOrNone]
+    level: Literal[
+        "rms", "lufs", "source"
+    ]  # of recorded music: a clip at -26 dB RMS, a file at -16 LUFS +- 2, as it is
     corpus: Annotated[Scores | MusicCaps | Folder, Field(discriminator="kind")]
 
     @model_validator(mode="after")
@@ -172,6 +175,7 @@ class Finetune:
     cfg_dropout: Share  # share of samples trained without conditioning
     norm_gradient: Literal["attached", "detached"]  # through DoRA's norm: Stability's, or PEFT's
     betas: tuple[Beta, Beta]
+    crop_seconds: Seconds  # a longer clip gives a random part of this length at each step; 0: whole clips
     ot_coupling: bool  # permute the noise within the batch so that it is closer to the clips
     silence_extension: Seconds  # mean seconds of the silence after a clip that count as part of it
     inpainting: Shares  # shares of random spans, full generation, continuation

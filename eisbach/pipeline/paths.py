@@ -6,7 +6,8 @@ from eisbach.errors import UserError
 
 ARTIFACTS = Path("artifacts")
 REGISTRATION = ARTIFACTS / "registration.json"
-SOURCES = ARTIFACTS / "sources.json"
+SOURCES = ARTIFACTS / "sources.json"  # hashes of the corpus's files
+IMPORTED = ARTIFACTS / "imported.json"  # hashes of the imported adapters' files
 MANIFEST = ARTIFACTS / "corpus" / "manifest.parquet"
 CLIPS = ARTIFACTS / "corpus" / "clips.tar"
 ARCHIVE = ARTIFACTS / "encode" / "archive.safetensors"
@@ -47,5 +48,10 @@ def made_by(path: str | Path) -> list[str]:
     if stage in (ADAPTERS.name, SAMPLES.name, EVALUATION.name):
         return [f"{stage}@{rest[0]}" if rest else stage]
     return [
-        {REGISTRATION.name: "register", MANIFEST.parent.name: "prepare", "sources.json": "sources"}.get(stage, stage)
+        {
+            REGISTRATION.name: "register",
+            MANIFEST.parent.name: "prepare",
+            SOURCES.name: "sources",
+            IMPORTED.name: "sources",
+        }.get(stage, stage)
     ]

@@ -1,7 +1,7 @@
 """Check params.yaml before DVC starts: `python -m eisbach.pipeline.preflight`, which `make repro` calls.
 
 It finds what would otherwise end a stage after hours, or DVC in its own words: invalid settings, arms that cannot
-train, and paths that do not exist.
+train, adapters that cannot be read, and paths that do not exist.
 """
 
 import os
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from eisbach.errors import UserError
 from eisbach.pipeline import command
-from eisbach.pipeline.params import Folder, MusicCaps, Params, Scores, load
+from eisbach.pipeline.params import Folder, Model, MusicCaps, Params, Scores, load
 
 WRITTEN = ("artifacts", "results", "report", ".cache", ".dvc")  # by the pipeline: nothing in them can be an input
 
 
 def check(params: Params) -> None:
-    """Raises UserError for a path in `params` that does not exist or that the pipeline itself writes, and for arms that
-    cannot train. Paths are relative to the current folder.
+    """Raises UserError for a path in `params` that does not exist or that the pipeline itself writes, for arms that
+    cannot train, and for an adapter that cannot be read. Paths are relative to the current folder.
     """
     from eisbach.pipeline import arm_check
 
@@ -25,14 +25,35 @@ def check(params: Params) -> None:
         _check_path(key, given, kind)
     arm_check.finetune(params.finetune)
     arm_check.toys(params.toys)
+    _check_source(params.model)
+    start, folder = params.finetune.init_from, Path(params.imported)
+    if start or any(folder.glob("[!.]*.safetensors")) or any(folder.glob("[!.]*/")):
+        from eisbach.adapters import imported  # takes seconds
+
+        found = imported.files(folder, arm_check.taken_names(params.finetune)).values()
+        for path in [start, *found] if start else found:
+            imported.read(path)
+
+
+def _check_source(model: Model) -> None:
+    from eisbach.models import hub
+
+    try:
+        if model.source:
+            hub.locate(model.source, model.revision)
+    except OSError as error:  # such as a name that is too long
+        raise UserError(f"model.source in params.yaml cannot be read ({error.strerror}); correct it") from error
 
 
 def _paths(params: Params) -> Iterator[tuple[str, str, str]]:
-    """(key, path, "folder" or "file") of every path that must exist."""
+    """(key, path, "folder", "file" or "file or folder") of every path that must exist."""
     corpus = params.prepare.corpus
     yield "imported", params.imported, "folder"
     yield "prepare.corpus.path", corpus.path, "file" if isinstance(corpus, Scores) else "folder"
-    optional = [("evaluate.clap", params.evaluate.clap, "folder")]
+    optional = [
+        ("evaluate.clap", params.evaluate.clap, "folder"),
+        ("finetune.init_from", params.finetune.init_from, "file or folder"),
+    ]
     if isinstance(corpus, Scores):
         optional.append(("prepare.corpus.soundfont", corpus.soundfont, "file"))
     if isinstance(corpus, MusicCaps):
@@ -45,7 +66,7 @@ def _paths(params: Params) -> Iterator[tuple[str, str, str]]:
 def _check_path(key: str, given: str, kind: str) -> None:
     path = Path(given)
     try:
-        exists = path.is_dir() if kind == "folder" else path.is_file()
+        exists = {"folder": path.is_dir, "file": path.is_file}.get(kind, path.exists)()
     except OSError as error:  # such as a name that is too long
         raise UserError(f"{key} in params.yaml cannot be read ({error.strerror}); correct it") from error
     if not exists:

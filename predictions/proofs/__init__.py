@@ -29,6 +29,7 @@ from predictions.proofs.weight_map import (
     divergence_bounds,
     ideal_output_at_both_ends,
     linear_response,
+    posterior_energy,
     ratio_bound,
     second_order_gap,
 )
@@ -50,6 +51,7 @@ PROOFS = (
     second_order_gap,
     divergence_bounds,
     ideal_output_at_both_ends,
+    posterior_energy,
     ratio_bound,
     linear_response,
 )

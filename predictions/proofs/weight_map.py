@@ -83,6 +83,36 @@ def ideal_output_at_both_ends() -> Proof:
     )
 
 
+def posterior_energy() -> Proof:
+    """Energy of a posterior mean and its correlations with data and noise, from the loss that it leaves."""
+    t, s, loss = sp.symbols("t s L", positive=True)
+    # x0 = a + r and n = m - (1 - t) r / t, where a and m are posterior means and r, orthogonal to both, has variance
+    # t^2 L: the error of m - a is -r / t.
+    error = t**2 * loss
+    mean_mean = (1 - t) / t * error  # E a m, from E x0 n = 0
+    data, noise = s - error, 1 - ((1 - t) / t) ** 2 * error  # E a^2, E m^2
+    with_data, with_noise = data - mean_mean, noise - mean_mean  # -E y x0, E y n
+    energy = data + noise - 2 * mean_mean
+    rest = energy - with_data**2 / s - with_noise**2
+    linear = s / ((1 - t) ** 2 * s + t**2)
+    return Proof(
+        "posterior_energy",
+        "Let y = E[n - x0 | x_t] leave the loss L where the data have the energy s. Then y has the mean energy "
+        "1 + s - L; its regression on data and noise is -(1 - t L / s) x0 + (1 - (1 - t) L) n, and the rest has the "
+        "variance L (1 - L / L_linear), L_linear = s / ((1 - t)^2 s + t^2), which is 0 for the best linear predictor.",
+        (
+            equal(energy, 1 + s - loss),
+            equal(with_data / s, 1 - t * loss / s),
+            equal(with_noise, 1 - (1 - t) * loss),
+            equal(rest, loss * (1 - loss / linear)),
+            equal((1 + s - loss).subs(loss, linear), (t - (1 - t) * s) ** 2 / ((1 - t) ** 2 * s + t**2)),
+        ),
+        "data of mean 0, independent of the unit noise; expectations over all x_t, so they hold on average over "
+        "positions and not at positions chosen by their clean energy; a trained model obeys them as far as its error "
+        "is orthogonal to its output",
+    )
+
+
 def ratio_bound() -> Proof:
     """The bound on the ratio of any two factors at lambda."""
     one, other = sp.symbols("w_1 w_2", nonnegative=True)

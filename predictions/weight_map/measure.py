@@ -45,7 +45,8 @@ def place_of(latents: np.ndarray, mask: np.ndarray | None = None) -> Place:
     floor = max(FLOOR, min(2 / effective_channels(rows), white_part(relative, mask)))
     variation = max(0.0, (1 + total) / (1 + floor) - 1)
     length = round(counts.mean())
-    share = max(0.0, np.average(own, weights=counts) - floor * (1 + variation)) / variation if variation else 1.0
+    white = floor * (1 + variation) * (1 - len(counts) / counts.sum())  # within samples: their means keep 1/T of it
+    share = max(0.0, np.average(own, weights=counts) - white) / variation if variation else 1.0
     deviation = math.sqrt(math.log1p(variation))
     place = Place(2 / floor, length, math.sqrt(mean), deviation, _correlation(share, length))
     relative_own = own * (mean / np.where(mask, energy, 0).sum(1) * counts) ** 2

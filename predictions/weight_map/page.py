@@ -66,9 +66,16 @@ def data_sets(marks: pd.DataFrame) -> str:
 
 
 def census(by_t: pd.DataFrame) -> str:
-    """The census against the map, by radial power and t."""
-    rows = ((f"{row.power:g}", f"{row.t:.3f}", f"{row.measured_loss:.2f}", *_pairs(row)) for row in by_t.itertuples())
-    return _table(("g", "t", "loss", *_PAIRS), rows)
+    """The census against the prediction from energies, by radial power and t."""
+    rows = (
+        (
+            f"{row.power:g}", f"{row.t:.3f}", f"{row.measured_loss:.2f}", f"{row.largest_loss:.2f}",
+            f"{row.elasticity:.2f}", *_pairs(row), f"{row.ideal_w:.3f}", f"{100 * row.ideal_factor_cv:.2g} %",
+        )
+        for row in by_t.itertuples()
+    )  # fmt: skip
+    learnt = ("w measured", "w predicted", "spread measured", "spread predicted")
+    return _table(("g", "t", "loss", "largest", "elasticity", *learnt, "w, spectrum", "spread, spectrum"), rows)
 
 
 def limit_rows(limits: pd.DataFrame) -> str:
@@ -100,9 +107,11 @@ def bands(medium: pd.DataFrame) -> str:
     rows = []
     for (clip, t), one in medium.groupby(["clip", "t"]):
         spreads = (_band(one.loc[one["lam"] == lam, "factor_cv"], ".1%") for lam in lams)
+        learnt = _band(one.loc[(one["lam"] == lams[0]) & (one["model"] == "learnt"), "factor_cv"], ".1%")
         ratio = one.loc[one["deviation"] > 0, "class_ratio"]
-        rows.append((clip, f"{t:g}", _band(one["w"], ".2f"), *spreads, _band(ratio, ".2f")))
-    head = ("length", "t", "w", *(f"spread at lambda {lam:g}" for lam in lams), "ratio of classes")
+        rows.append((clip, f"{t:g}", _band(one["w"], ".2f"), *spreads, learnt, _band(ratio, ".2f")))
+    spreads = (f"spread at lambda {lam:g}" for lam in lams)
+    head = ("length", "t", "w", *spreads, f"at {lams[0]:g}, losses as learnt", "ratio of classes")
     return _table(head, rows)
 
 

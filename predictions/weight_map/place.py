@@ -39,6 +39,10 @@ def envelope(place: Place, count: int, generator: np.random.Generator) -> np.nda
 
 
 def drawn_energy(place: Place, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Energies of `count` samples of data at a place, `[count, T]`: the envelope times chi^2_C / C."""
-    expected = envelope(place, count, generator)
+    """Energies of `count` samples of data at a place, `[count, T]`."""
+    return with_channels(envelope(place, count, generator), place, generator)
+
+
+def with_channels(expected: np.ndarray, place: Place, generator: np.random.Generator) -> np.ndarray:
+    """Energies of Gaussian channels with these expected energies (any shape): times chi^2_C / C."""
     return expected * generator.gamma(place.channels / 2, 2 / place.channels, expected.shape)

@@ -1,16 +1,13 @@
-"""Exact draws of the ideal output's energies at a place of the map, and the statistics of their weights.
+"""Draws of the ideal output's energies at a place of the map, and the statistics of their weights.
 
 The model of the data. The log of a sample's energy over time is an AR(1) process; given it, channels and directions are
 independent Gaussians with known variance, so E[v | x_t] is linear and exact (`toy_models.mixture` has the same
-formula for one component). A direction of variance u = lambda mu has the mean square output
-
-    g(u) = (t - (1 - t) u)^2 / ((1 - t)^2 u + t^2),
-
-lambda being the energy at the position and mu the eigenvalue of the direction, log-normal with mean 1. Directions lie
-generically across positions, so each position has C channels of variance G(lambda) = E_mu g(lambda mu), and its energy
-is G(lambda) chi^2_C / C. Energies are drawn from that Gamma distribution without drawing channels.
+formula for one component). A direction of variance u = lambda mu leaves the loss u / ((1 - t)^2 u + t^2), lambda being
+the expected energy at the position and mu the eigenvalue of the direction, log-normal with mean 1. Directions lie
+generically across positions, so a position's loss is the mean over mu, and `posterior` draws its energy from that.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +15,8 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from eisbach.barrier import belief
-from predictions.weight_map import closed_forms
-from predictions.weight_map.place import Place, envelope
+from predictions.weight_map import closed_forms, posterior
+from predictions.weight_map.place import Place, envelope, with_channels
 
 _NODES, _MASSES = np.polynomial.hermite_e.hermegauss(41)
 _MASSES = _MASSES / _MASSES.sum()
@@ -35,24 +32,31 @@ class Draws:
     unevenness: np.ndarray  # [N]
 
 
-def output_energy(energy: np.ndarray, t: float, spectrum: float) -> np.ndarray:
-    """G: the expected energy of the ideal output, for data of expected energy `energy` (any shape), t in [0, 1]."""
-    total = np.zeros_like(energy)
-    for node, mass in zip(_NODES, _MASSES, strict=True):
-        if spectrum or node == _NODES[0]:
-            variance = energy * np.exp(spectrum * node - spectrum**2 / 2)
-            share = mass if spectrum else 1.0
-            total += share * (t - (1 - t) * variance) ** 2 / ((1 - t) ** 2 * variance + t**2)
-    return total
+def ideal_loss(expected: np.ndarray, t: float, spectrum: float) -> np.ndarray:
+    """The loss that the ideal output leaves at expected energies of the data (any shape), t in [0, 1]."""
+    if not spectrum:
+        return posterior.linear_loss(expected, t)
+    variances = (np.maximum(expected, posterior.LEAST) * np.exp(spectrum * node - spectrum**2 / 2) for node in _NODES)
+    return sum(mass / ((1 - t) ** 2 + t**2 / one) for mass, one in zip(_MASSES, variances, strict=True))
 
 
-def draw(place: Place, t: float, count: int, generator: np.random.Generator) -> Draws:
-    """`count` samples at a place and t."""
-    data = envelope(place, count, generator)
-    shape = place.channels / 2
-    energy = output_energy(data, t, place.spectrum) * generator.gamma(shape, 1 / shape, data.shape)
-    found = belief(torch.from_numpy(np.sqrt(energy))[:, None])  # one channel of this square has the energy
-    return Draws(found.gap.numpy(), found.weight.numpy(), np.log(data).var(axis=1))
+def draw(
+    place: Place, t: float, count: int, generator: np.random.Generator, loss: Callable[..., np.ndarray] | None = None
+) -> Draws:
+    """`count` samples at a place and t. `loss` gives the losses `[count, T]` at expected energies; None: the ideal."""
+    expected = envelope(place, count, generator)
+    left = ideal_loss(expected, t, place.spectrum) if loss is None else loss(expected)
+    clean = with_channels(expected, place, generator)
+    energy = posterior.output_energy(clean, expected, left, t, place.channels, generator)
+    gap, weight = weights(energy)
+    return Draws(gap, weight, np.log(expected).var(axis=1))
+
+
+def weights(energy: np.ndarray, mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """D and w, `[N]` each, of energies `[N, T]` with `mask` `[N, T]` true at valid positions (None: all)."""
+    one_channel = torch.from_numpy(np.sqrt(energy))[:, None]  # its square is the energy
+    found = belief(one_channel, None if mask is None else torch.from_numpy(mask))
+    return found.gap.numpy(), found.weight.numpy()
 
 
 def spread(weights: np.ndarray, lam: float) -> dict[str, float]:
@@ -70,6 +74,11 @@ def spread(weights: np.ndarray, lam: float) -> dict[str, float]:
         "factor_cv_se": error,
         "effective_share": closed_forms.effective_share(variation),
     }
+
+
+def measured(weights: np.ndarray, lam: float) -> dict[str, float]:
+    """`spread` of measured weights `[N]`, with names that begin with `measured_`."""
+    return {f"measured_{name}": value for name, value in spread(weights, lam).items()}
 
 
 def statistics(draws: Draws, lam: float) -> dict[str, float]:
@@ -90,16 +99,14 @@ def statistics(draws: Draws, lam: float) -> dict[str, float]:
     return result | {"class_ratio": ratio, "class_ratio_se": ratio * np.sqrt(sum(relative))}
 
 
-def fit_spectrum(energy: np.ndarray, losses: dict[float, float]) -> float:
-    """The spectrum whose ideal output has the mean energy that a held-out loss by t implies, 0..WIDEST.
+def fit_spectrum(expected: np.ndarray, losses: dict[float, float]) -> float:
+    """The spectrum whose ideal output leaves a held-out loss by t, 0..WIDEST; least squares over the values of t.
 
-    `energy` are expected energies of the data; `losses` maps t to the velocity loss. For the ideal output, the mean
-    energy is E v^2 - loss = 1 + mean energy - loss. Least squares over the values of t.
+    `expected` are expected energies of the data; `losses` maps t to the velocity loss.
     """
-    wanted = {t: 1 + energy.mean() - loss for t, loss in losses.items()}
 
     def misfit(spectrum: float) -> float:
-        return sum((output_energy(energy, t, spectrum).mean() - value) ** 2 for t, value in wanted.items())
+        return sum((ideal_loss(expected, t, spectrum).mean() - loss) ** 2 for t, loss in losses.items())
 
     return float(minimize_scalar(misfit, bounds=(0, WIDEST), method="bounded").x)
 

@@ -41,5 +41,6 @@ def prepare_musiccaps(settings: Prepare, target: Path, cache: Path, address: str
         if statuses[row.segment.id].status == "ok"
     ]
     lost = [status for status in statuses.values() if status.status != "ok"]
-    rules = Rules(settings.clip_seconds, min(LEAST_SECONDS, settings.clip_seconds), SILENCE_DB)
+    least = min(LEAST_SECONDS, settings.clip_seconds)
+    rules = Rules(settings.clip_seconds, least, SILENCE_DB, settings.level, settings.seed)
     return prepare_recordings(recordings, lost, settings, rules, target, cache)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from eisbach.data import audio
-from eisbach.data.recorded import decoding, ffmpeg, measured_contrast, preencoded, text
+from eisbach.data.recorded import containers, decoding, ffmpeg, level, measured_contrast, preencoded, text
 from eisbach.data.recorded.types import ClipFile, Remark, Rules, Unusable
 from eisbach.metrics import loudness
 from eisbach.pipeline.files import replacing
@@ -101,6 +101,6 @@ def _cached(folder: Path) -> dict[str, list] | None:
 @memo
 def _recipe() -> str:
     """Hash of the code that makes clips, and the versions of its libraries."""
-    modules = (audio, decoding, ffmpeg, loudness, measured_contrast, preencoded, text)
+    modules = (audio, containers, decoding, ffmpeg, level, loudness, measured_contrast, preencoded, text)
     code = b"".join(Path(module.__file__).read_bytes() for module in modules)
     return hashlib.sha256(code).hexdigest() + "".join(version(name) for name in ("imageio-ffmpeg", "soxr", "soundfile"))

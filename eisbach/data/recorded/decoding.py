@@ -1,12 +1,10 @@
-"""Clips from audio files: 44.1 kHz stereo FLAC, all of one level.
+"""Clips from audio files: 44.1 kHz stereo FLAC.
 
 ffmpeg decodes every format. Long files are cut into consecutive clips; the remainder becomes a shorter clip. Each clip
-is brought to the level of the rendered corpus, so that mean level and contrast stay separate; its original level is
-kept in `source_rms_db`.
+is brought to the level of the rendered corpus, so that mean level and contrast stay separate, unless `prepare.level`
+chooses another; its original level is kept in `source_rms_db`.
 """
 
-import os
-import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +14,7 @@ import numpy as np
 
 from eisbach.data import audio
 from eisbach.data.clips import SAMPLE_RATE
-from eisbach.data.recorded import ffmpeg
+from eisbach.data.recorded import containers, ffmpeg, level
 from eisbach.data.recorded.types import ClipFile, Remark, Rules, Unusable
 
 SUFFIXES = (
@@ -39,7 +37,7 @@ def clip_files(path: Path, rules: Rules) -> Iterator[ClipFile | Remark]:
         decoded = _decode(path, wave)
         if decoded.seconds + 1e-9 < rules.least_seconds and decoded.lost_seconds:
             raise Unusable("truncated", f"{_lost(decoded)}; {rules.least_seconds:g} s are needed")
-        yield from _clip_files(wave, rules)
+        yield from _clip_files(path, wave, rules)
         if decoded.lost_seconds or (decoded.fault and not decoded.exact):
             yield Remark(_lost(decoded), decoded.lost_seconds)
 
@@ -48,46 +46,35 @@ def _decode(path: Path, wave: Path) -> ffmpeg.Decoded:
     decoded = ffmpeg.decode(path, wave)
     if not decoded.seconds:
         raise Unusable("unreadable", decoded.fault)
-    if share := _present(path):  # ffmpeg takes a truncated WAV file for a shorter one
-        decoded = replace(decoded, lost_seconds=decoded.seconds * (1 / share - 1), fault="the file is truncated")
-    return decoded
+    if share := containers.present(path):  # ffmpeg takes a truncated WAV file for a shorter one
+        return replace(decoded, lost_seconds=decoded.seconds * (1 / share - 1), fault="the file is truncated")
+    share, why = containers.hidden(path)
+    lost = decoded.lost_seconds + decoded.seconds * share / (1 - share)
+    return replace(decoded, lost_seconds=lost, fault=why, exact=False) if why else decoded
 
 
 def _lost(decoded: ffmpeg.Decoded) -> str:
+    fault = f" ({decoded.fault})" * bool(decoded.fault)
+    if not decoded.lost_seconds:
+        return f"some of it cannot be decoded{fault}"
     least = "" if decoded.exact or not decoded.fault else "at least "
-    total, fault = decoded.seconds + decoded.lost_seconds, f" ({decoded.fault})" * bool(decoded.fault)
+    total = decoded.seconds + decoded.lost_seconds
     return f"{least}{decoded.lost_seconds:.3g} s of {total:.3g} s cannot be decoded{fault}"
 
 
-def _present(path: Path) -> float | None:
-    """The share of a WAV file's audio that is there, where its header claims more; else None."""
-    import soundfile
-
-    with path.open("rb") as file:
-        if file.read(4) not in (b"RIFF", b"RIFX", b"RF64", b"riff"):
-            return None
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:  # bytes, for names that are not UTF-8
-            cut_off = re.search(r"data : (\d+) \(should be (\d+)\)", file.extra_info)
-    except soundfile.LibsndfileError:
-        return None
-    claimed, present = map(int, cut_off.groups()) if cut_off else (0, 0)
-    # A recording that was never closed claims about 2^32.
-    return present / claimed if 0 < present + 1 < claimed < 2**32 - 256 else None
-
-
-def _clip_files(wave: Path, rules: Rules) -> Iterator[ClipFile | Remark]:
+def _clip_files(path: Path, wave: Path, rules: Rules) -> Iterator[ClipFile | Remark]:
     import soundfile
 
     silent, damaged = True, None
     with soundfile.SoundFile(wave) as file:
         _check_header(file, rules)
+        gain = level.of_file(path, wave, rules)
         for start, sound in _windows(file, rules):
             if isinstance(sound, Remark):
                 damaged = damaged or sound
                 yield sound
                 continue
-            for item in _clip_file(start, sound, rules):
+            for item in _clip_file(start, sound, rules, gain):
                 silent = False
                 yield item
     if silent and damaged:
@@ -96,8 +83,11 @@ def _clip_files(wave: Path, rules: Rules) -> Iterator[ClipFile | Remark]:
         raise Unusable("silent", f"the RMS is below {rules.silence_db:g} dB everywhere")
 
 
-def _clip_file(start: float, sound: np.ndarray, rules: Rules) -> Iterator[ClipFile | Remark]:
-    """The clip of audio [2, samples] at SAMPLE_RATE and a remark on its channels; nothing where it is silent."""
+def _clip_file(start: float, sound: np.ndarray, rules: Rules, gain: float | None) -> Iterator[ClipFile | Remark]:
+    """The clip of audio [2, samples] at SAMPLE_RATE and a remark on its channels; nothing where it is silent.
+
+    Its level is changed by `gain`, or to that of the rendered corpus where that is None.
+    """
     source_level = audio.rms_db(sound)
     if source_level < rules.silence_db:
         return
@@ -105,10 +95,10 @@ def _clip_file(start: float, sound: np.ndarray, rules: Rules) -> Iterator[ClipFi
     if used is not None:
         sound = np.repeat(sound[used : used + 1], 2, axis=0)
         yield CANCELLED
-    normalised = audio.normalise(sound)
-    facts = {"source_rms_db": source_level, **audio.measure_levels(normalised)}
+    sound = audio.normalise(sound) if gain is None else np.clip(gain * sound, -1, 1)
+    facts = {"source_rms_db": source_level, **audio.measure_levels(sound)}
     facts["channels_used"] = "both" if used is None else ("left", "right")[used]
-    yield ClipFile("flac", audio.to_flac(normalised), start, sound.shape[1] / SAMPLE_RATE, facts)
+    yield ClipFile("flac", audio.to_flac(sound), start, sound.shape[1] / SAMPLE_RATE, facts)
 
 
 def _cancelling(sound: np.ndarray) -> int | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eisbach.errors import UserError
 
-DURATION = re.compile(rb"^  Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
+DURATION = re.compile(rb"^  Duration: (\d+):(\d\d):(\d\d\.\d+), start: (-?[\d.]+)", re.MULTILINE)
 ROUNDING = 1e-3  # s, of the times in containers that count milliseconds
 TOLERANCE = 0.1  # s by which a stated length may exceed the decoded one: encoders' padding, and ffmpeg's rounding
 # FLAC has a checksum for each frame; a frame that fails it is noise. Encoders of other formats write wrong ones.
@@ -24,7 +24,7 @@ class Decoded:
 
     seconds: float
     lost_seconds: float  # gaps between decoded frames, and what the file's stated length has beyond the last
-    exact: bool  # false: the file does not state its length, so that more may be lost
+    exact: bool  # false: the file does not state its length or was not read to its end, so that more may be lost
     fault: str  # ffmpeg's first error message, without addresses and paths; empty when there is none
 
 
@@ -61,10 +61,13 @@ def decode(source: Path, target: Path) -> Decoded:
     gaps = (end - frames[0][0] - total) / rate
     # Without a stated length ffmpeg estimates one from the bit rate, which is wrong for a variable one.
     stated = None if b"Estimating duration from bitrate" in done.stderr else DURATION.search(_plain(done.stderr))
-    hours, minutes, seconds = map(float, stated.groups()) if stated else (0, 0, 0)
-    missing = hours * 3600 + minutes * 60 + seconds - (end - frames[0][0]) / rate
+    hours, minutes, seconds, begin = map(float, stated.groups()) if stated else (0, 0, 0, 0)
+    if b"Input #0, matroska" not in done.stderr:  # only in Matroska the stated length includes what is before the start
+        begin = 0
+    missing = hours * 3600 + minutes * 60 + seconds - begin - (end - frames[0][0]) / rate
     lost = gaps * (gaps > ROUNDING) + missing * (missing > TOLERANCE)
-    return Decoded(total / rate, lost, bool(stated), fault)
+    exact = bool(stated) and b"Error during demuxing" not in done.stderr  # after that error it reads no more
+    return Decoded(total / rate, lost, exact, fault)
 
 
 def clip(source: Path, target: Path, start: float, seconds: float) -> str:

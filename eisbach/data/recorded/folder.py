@@ -19,11 +19,13 @@ READ = {"aspect_list", "licence", "split"}  # a table's other columns are only c
 def prepare_folder(settings: Prepare, target: Path, cache: Path) -> dict:
     """Write manifest.parquet, clips.tar, status.parquet and summary.json into `target` and return the summary.
 
-    Raises UserError for invalid settings, a table of captions that cannot be read, and when too few files are usable.
+    Raises UserError for a folder that does not exist, a table of captions that cannot be read, and when too few files
+    are usable.
     """
     corpus = settings.corpus
-    _check(settings)
     root = Path(corpus.path)
+    if not root.is_dir():
+        raise UserError(f"prepare.corpus.path is '{root}' in params.yaml, but there is no such folder; correct it")
     found = listing.walk(root)
     files = {_name(path, root): path for path in _music(found.files, root)}
     lost = [_status(_name(path, root), Unusable(*fault)) for path, *fault in found.faults]
@@ -49,25 +51,8 @@ def prepare_folder(settings: Prepare, target: Path, cache: Path) -> dict:
             recordings.append(_recording(name, path, rows.get(name, []), table, corpus))
         except Unusable as fault:
             lost.append(_status(name, fault))
-    rules = Rules(settings.clip_seconds, corpus.min_seconds, corpus.silence_db)
+    rules = Rules(settings.clip_seconds, corpus.min_seconds, corpus.silence_db, settings.level, settings.seed)
     return prepare_recordings(recordings, lost, settings, rules, target, cache)
-
-
-def _check(settings: Prepare) -> None:
-    corpus = settings.corpus
-    if not Path(corpus.path).is_dir():
-        raise UserError(
-            f"prepare.corpus.path is '{corpus.path}' in params.yaml, but there is no such folder; correct it"
-        )
-    if not 0 < corpus.min_seconds <= settings.clip_seconds:
-        raise UserError(
-            f"prepare.corpus.min_seconds is {corpus.min_seconds:g} in params.yaml; it must be above 0 and at most "
-            f"prepare.clip_seconds, {settings.clip_seconds:g}"
-        )
-    if not 0 < corpus.heldout_share < 1:
-        raise UserError(
-            f"prepare.corpus.heldout_share is {corpus.heldout_share:g} in params.yaml; it must be between 0 and 1"
-        )
 
 
 def _music(paths: list[Path], root: Path) -> list[Path]:

@@ -109,9 +109,9 @@ def _cut(recordings: list[Recording], rules: Rules, cache: Path) -> tuple[list, 
 
 
 def _usable(recording: Recording, sha256: str, cut: cuts.Cut) -> status.SourceStatus:
-    lost = round(sum(remark.lost_seconds for remark in cut.remarks), 6)
+    losses = [remark.lost_seconds for remark in cut.remarks if remark.lost_seconds is not None]
     reason = "; ".join(dict.fromkeys(remark.reason for remark in cut.remarks))
-    kind = "partial" if lost else "ok"
+    kind, lost = "partial" if losses else "ok", round(sum(losses), 6)
     return status.SourceStatus(recording.name, kind, reason, recording.attempts, len(cut.clips), sha256, lost)
 
 

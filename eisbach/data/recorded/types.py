@@ -13,11 +13,13 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Rules:
-    """The length of a clip, the least length of a shorter one, and the RMS below which a clip is silent."""
+    """The length of a clip, the least length of a shorter one, the RMS below which a clip is silent, and its level."""
 
     seconds: float
     least_seconds: float
     silence_db: float
+    level: str = "rms"  # as `prepare.level`
+    seed: int = 0  # of the files' loudness, for the level "lufs"
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Remark:
     """What the status table says of a usable file: seconds that give no clips, or a change to its audio."""
 
     reason: str
-    lost_seconds: float = 0.0
+    lost_seconds: float | None = None  # None: nothing is lost. 0: something is, its length unknown
 
 
 @dataclass(frozen=True)

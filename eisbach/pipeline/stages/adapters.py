@@ -7,17 +7,14 @@ from pathlib import Path
 
 from torch import nn
 
-from eisbach import weighting
 from eisbach.adapters import imported
 from eisbach.adapters.merged import merged, without_adapters
 from eisbach.adapters.paired import PairedAdapters
-from eisbach.errors import UserError
 from eisbach.pipeline import paths
+from eisbach.pipeline.arm_check import BASE, taken_names
 from eisbach.pipeline.params import Params
 from eisbach.pipeline.stages import loading
 from eisbach.training.arms import arms
-
-BASE = "base"  # the arm without an adapter: what every other arm started from
 
 
 def untrained(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
@@ -52,14 +49,10 @@ def initial(params: Params, seed: int) -> tuple[nn.Module, PairedAdapters]:
 def arm_names(params: Params) -> list[str]:
     """The arms to measure: those of params.finetune, the untrained model `base`, then the imported ones.
 
-    Raises UserError when an arm is called `base`, and when an imported adapter has the name of another arm or of a
-    weighting: its outcomes would be mistaken for those of that arm or of a control.
+    Raises UserError when an imported adapter has the name of another arm or of a weighting: its outcomes would be
+    mistaken for those of that arm or of a control.
     """
-    if BASE in params.finetune.arms:
-        raise UserError(f"finetune.arms.{BASE} in params.yaml has the name of the untrained model; rename that arm")
-    weighting.plugins.load(params.finetune.plugins)
-    taken = {BASE, *params.finetune.arms, *weighting.names()}
-    return [*params.finetune.arms, BASE, *imported.files(params.imported, taken)]
+    return [*params.finetune.arms, BASE, *imported.files(params.imported, taken_names(params.finetune))]
 
 
 def check(adapters: PairedAdapters, params: Params, seed: int) -> list[str]:

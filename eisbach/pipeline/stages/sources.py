@@ -1,4 +1,7 @@
-"""Stage `sources`: list the files of the corpus's folder with their hashes, so that new music starts a new run."""
+"""Stage `sources`: list the files of the corpus and of the imported adapters with their hashes.
+
+Stages depend on these lists, so that a new file reruns them.
+"""
 
 from eisbach.pipeline import command
 
@@ -11,7 +14,9 @@ def main() -> None:
     from eisbach.pipeline import paths, tables
     from eisbach.pipeline.params import load
 
-    tables.write_metrics(paths.SOURCES, fingerprint(Path(load().prepare.corpus.path), CACHE / "digests.json"))
+    params = load()
+    for path, folder in ((paths.SOURCES, params.prepare.corpus.path), (paths.IMPORTED, params.imported)):
+        tables.write_metrics(path, fingerprint(Path(folder), CACHE / "digests" / path.name))
 
 
 if __name__ == "__main__":

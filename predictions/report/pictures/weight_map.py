@@ -122,9 +122,9 @@ def against_census(table: pd.DataFrame) -> Picture:
         error = (whole["w"] / whole["measured_w"] - 1).abs().max()
         alt = f"At g = 1 the predicted w differs from the measured one by at most {error:.0%}."
         caption = (
-            "The small model's census against the map, whose prediction knows the clean latents' statistics and the "
-            "loss by t. g < 1: energies flattened; the model was not trained on these latents. Bars: two standard "
-            "errors."
+            "The small model's census against the prediction from the clean latents' energies, the mean loss by t and "
+            "the slope of loss on energy. g < 1: energies flattened; the model was not trained on these latents. Bars: "
+            "two standard errors."
         )
         return Picture(svg.inline(figure, "map-census", alt), alt, caption)
 

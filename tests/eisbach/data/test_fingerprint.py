@@ -49,6 +49,6 @@ def test_one_file_is_its_hash(folder, tmp_path):
     assert list(fingerprint(folder / "a.wav", tmp_path / "cache.json")) == ["a.wav"]
 
 
-def test_no_folder_is_named_with_its_setting(tmp_path):
-    with pytest.raises(UserError, match=r"prepare\.corpus\.path is '.*none' .* no such file or folder"):
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"params\.yaml names '.*none', .* no such file or folder"):
         fingerprint(tmp_path / "none", tmp_path / "cache.json")

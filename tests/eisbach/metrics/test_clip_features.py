@@ -27,6 +27,12 @@ def test_latents_that_are_not_finite_raise_an_error(codec):
         clip_features.extract(codec, torch.full((6, 12), float("nan")), {})
 
 
+@pytest.mark.parametrize("size", [1e4, 1e37, float("inf")])
+def test_latents_that_overflow_as_audio_raise_an_error(codec, size):
+    with pytest.raises(UserError, match="diverged"):
+        clip_features.extract(codec, torch.full((6, 12), size), {"loudness": lambda audio: np.array([audio.mean()])})
+
+
 def test_empty_latents_raise_an_error(codec):
     with pytest.raises(UserError, match="empty"):
         clip_features.extract(codec, torch.zeros(6, 0), {})

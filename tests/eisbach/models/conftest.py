@@ -3,10 +3,7 @@
 import shutil
 
 import pytest
-from safetensors.torch import load_file
-from stable_audio_tools.models.factory import create_model_from_config
 
-from eisbach.models import hub
 from tests import checkpoints
 
 
@@ -19,11 +16,4 @@ def folder(released_folder, tmp_path):
 @pytest.fixture(scope="module")
 def theirs(released_folder):
     """The same checkpoint, built and loaded by Stability's own factory."""
-    config = checkpoints.small_widths()
-    encoder = config["model"]["conditioning"]["configs"][0]["config"]
-    del encoder["repo_id"]
-    encoder["model_path"] = str(released_folder)
-    model = create_model_from_config(config)
-    model.load_state_dict(load_file(released_folder / hub.WEIGHTS))
-    model.conditioner.conditioners["prompt"].model.float()
-    return model.eval().requires_grad_(False)
+    return checkpoints.by_stability(released_folder)

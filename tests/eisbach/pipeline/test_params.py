@@ -168,8 +168,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
 
 @pytest.mark.parametrize("number", ["1e-4", "1E-4", "1.0e-4", ".0001", "0.0001"])
 def test_a_number_may_be_written_in_any_usual_way(tmp_path, number):
-    changed = text().replace("\n  lr: 0.0005\n", f"\n  lr: {number}\n")
-    assert changed != text()
+    changed = text(finetune={"lr": 0.125}).replace("\n  lr: 0.125\n", f"\n  lr: {number}\n")
     assert params.load(written(tmp_path, changed)).finetune.lr == 1e-4
     assert preset(tmp_path, f"finetune.lr={number}").finetune.lr == 1e-4
 

@@ -1,5 +1,6 @@
 """The check of params.yaml before DVC starts."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,16 @@ def test_make_repro_calls_it_before_dvc():
         (with_corpus(FOLDER, captions="a.csv"), "prepare.corpus.captions is 'music/a.csv' .* no such file"),
         (with_corpus(MUSICCAPS, cookies="c.txt"), "prepare.corpus.cookies is 'c.txt' .* no such file"),
         (with_corpus(PARAMS.prepare.corpus, path="music"), "prepare.corpus.path is 'music' .* no such file"),
+        (replace(PARAMS, model=replace(PARAMS.model, source="nowhere")), "model.source is 'nowhere', which is neither"),
+        (replace(PARAMS, model=replace(PARAMS.model, source="x" * 1000)), r"model.source .* \(File name too long\)"),
+        (
+            replace(PARAMS, finetune=replace(PARAMS.finetune, init_from="nowhere")),
+            "finetune.init_from is 'nowhere' .* no such file or folder",
+        ),
+        (
+            replace(PARAMS, finetune=replace(PARAMS.finetune, init_from="params.yaml")),
+            "params.yaml",
+        ),
         (replace(PARAMS, evaluate=replace(PARAMS.evaluate, clap="clap")), "evaluate.clap is 'clap' .* no such folder"),
         (
             replace(PARAMS, finetune=with_arms(x=Arm("none"))),
@@ -108,6 +119,35 @@ def test_an_arm_that_cannot_train_is_named(arm, said):
 def test_the_name_of_a_weighting_is_no_name_for_an_arm_of_another():
     with pytest.raises(UserError, match=r"'constant' is the name of another weighting, .* give the arm another name"):
         arm_check.finetune(with_arms(barrier=Arm("barrier"), constant=Arm("timestep", {"bins": 1})))
+
+
+def test_the_name_of_the_untrained_model_is_no_name_for_an_arm():
+    with pytest.raises(UserError, match=r"finetune\.arms\.base in params\.yaml has the name of the untrained model"):
+        arm_check.finetune(with_arms(base=Arm("baseline")))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (b"theirs.safetensors", "adapters/theirs.safetensors"),
+        (b"barrier.safetensors", "has the name of an arm or of a weighting"),
+        (b"base.safetensors", "has the name of an arm or of a weighting"),
+        (b"caf\xe9.safetensors", r"'adapters/caf\\udce9.safetensors' has a name that cannot be printed"),
+    ],
+)
+def test_an_imported_adapter_that_cannot_be_used_is_named_before_any_work(project, name, said):
+    (Path("adapters") / os.fsdecode(name)).write_bytes(b"no adapter")
+    with pytest.raises(UserError, match=said):
+        preflight.check(PARAMS)
+
+
+def test_links_to_nothing_and_hidden_files_among_the_adapters_are_no_adapters(project):
+    Path("adapters/.#README.md").symlink_to("somebody@host")
+    Path("adapters/._theirs.safetensors").write_bytes(b"no adapter")
+    preflight.check(PARAMS)
+    Path("adapters/theirs.safetensors").symlink_to("gone")
+    with pytest.raises(UserError, match=r"adapters/theirs\.safetensors"):
+        preflight.check(PARAMS)
 
 
 def test_a_whole_number_in_an_arm_stays_one():

@@ -1,27 +1,24 @@
-"""The draws of a step, and the whole step against a reimplementation of the released one."""
+"""The draws of a step, against those of Stability's code. test_stability_step.py compares whole steps."""
 
-import copy
+import contextlib
+import io
+import json
+import math
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
-from stable_audio_tools.inference.sampling import DistributionShift, truncated_logistic_normal_rescaled
 from stable_audio_tools.models.inpainting import random_inpaint_mask
-from stable_audio_tools.models.lora import get_lora_layers, load_and_apply_loras
 
 from eisbach import flow
-from eisbach.adapters.paired import PairedAdapters
-from eisbach.adapters.sa3_format import export_adapter
-from eisbach.models.conditioning import dit_inputs
-from eisbach.seeds import derive, torch_generator
-from eisbach.training.draws import draw, extended, inpainting
-from eisbach.training.loop import finetune
-from eisbach.weighting import make
+from eisbach.training.draws import cropped, draw, extended, inpainting
+from tests import stability_trainer
 from tests.settings import PARAMS
 
 RELEASED = replace(
@@ -64,7 +61,7 @@ def test_another_step_or_seed_has_other_draws(archive, seed, step):
 
 def test_a_setting_that_is_off_changes_no_other_draw(archive):
     plain = draw(archive, replace(PARAMS.finetune, batch=4), 3, 2)
-    released = draw(archive, replace(RELEASED, ot_coupling=False), 3, 2)
+    released = draw(archive, replace(RELEASED, ot_coupling=False, silence_extension=0.0), 3, 2)  # of equal length
     for name in ("noise", "t", "dropped"):
         assert torch.equal(getattr(plain, name), getattr(released, name))
 
@@ -129,65 +126,74 @@ def test_zero_seconds_of_silence_extend_nothing():
     assert torch.equal(extended(mask, 0.0, torch.Generator()), mask)
 
 
-def released_step(model, data, seed):
-    """Steps 3 to 12 with Stability's own parts where they import, in their order, from the same generators."""
-    clips = data.batch(RELEASED.batch, seed, 0)
-    clean, padding = clips.latents, clips.mask
-    with torch.random.fork_rng():
-        torch.set_rng_state(torch_generator(seed, "finetune", 0).get_state())
-        t = 1 - truncated_logistic_normal_rescaled((len(clean),))
-        t = DistributionShift().shift(t, padding.sum(1))
-        noise = torch.randn_like(clean)
-        dropped = torch.rand(len(clean)) < RELEASED.cfg_dropout
-        scale = RELEASED.silence_extension * 44100 / 4096
-        silence = torch.empty(len(clean)).exponential_(lambd=1 / scale).long()
-    order = coupled_by_hand(clean.flatten(1).double().numpy(), noise.flatten(1).double().numpy())
-    noise = noise[np.array(order)]
-    noised = clean * (1 - t)[:, None, None] + noise * t[:, None, None]
-    targets = noise - clean
-    positions = torch.arange(clean.shape[2])[None]
-    padding = positions < (padding.sum(1) + silence).clamp(max=clean.shape[2])[:, None]
-    random.seed(derive(seed, "inpainting", 0))
-    context, inpaint = random_inpaint_mask(
-        clean, padding, mask_type_probabilities=list(RELEASED.inpainting), mask_padding=True
+@pytest.fixture(scope="module")
+def pre_encoded(tmp_path_factory):
+    """(lengths, latents a crop) -> Stability's data set of random latents with such lengths, padded by 3 latents."""
+    folder = tmp_path_factory.mktemp("encoded")
+    dataset = stability_trainer.module("data.dataset")
+
+    def of(lengths, crop):
+        for file in folder.iterdir():
+            file.unlink()
+        for index, length in enumerate(lengths):
+            latents = np.random.default_rng(index).normal(size=(2, max(lengths) + 3)).astype(np.float32)
+            np.save(folder / f"{index}.npy", latents)
+            mask = [1] * length + [0] * (latents.shape[1] - length)
+            facts = {"padding_mask": mask, "seconds_total": math.ceil(length * 4096 / 44100)}
+            (folder / f"{index}.json").write_text(json.dumps(facts))
+        with contextlib.redirect_stdout(io.StringIO()):
+            made = dataset.PreEncodedDataset(
+                [dataset.LatentDatasetConfig(id="train", path=str(folder))], latent_crop_length=crop, random_crop=True
+            )
+        made.filenames.sort(key=lambda names: int(Path(names[0]).stem))
+        return made
+
+    return of
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 45), st.integers(0, 10**6))
+def test_crops_are_those_of_stability_s_loader(pre_encoded, tiny_archive, lengths, crop, seed):
+    theirs = pre_encoded(lengths, crop)
+    latents = torch.stack([torch.from_numpy(np.load(name)) for name, _ in theirs.filenames])
+    rows = tiny_archive.rows(torch.arange(len(lengths)))
+    clips = replace(
+        rows,
+        clips=rows.clips.assign(seconds=[length * 4096 / 44100 for length in lengths]),
+        latents=latents,
+        mask=torch.arange(latents.shape[2]) < torch.tensor(lengths).unsqueeze(1),
     )
-    generated = padding & ~inpaint.squeeze(1).bool()
-    inputs = dit_inputs(model, clips.states.float(), clips.token_mask, clips.seconds, clean.shape[2], dropped=dropped)
-    inputs["local_add_cond"] = torch.cat([inpaint, context], dim=1)
-    output = model.model(noised, t, **inputs, padding_mask=padding, use_checkpointing=False)
-    square = (output - targets) ** 2
-
-    def mean_over(mask):
-        held = torch.where(mask[:, None], square, 0.0).sum((1, 2))
-        return (held / (mask.sum(1) * square.shape[1]).clamp(min=1)).mean()
-
-    return mean_over(generated) + RELEASED.context_loss * mean_over(padding & inpaint.squeeze(1).bool())
+    ours = cropped(clips, (crop + 0.5) * 4096 / 44100, random.Random(seed))
+    random.seed(seed)
+    for index in range(len(lengths)):
+        wanted, facts = theirs[index]
+        width = ours.latents.shape[2]  # theirs is padded to the crop, also beyond the longest clip
+        assert torch.equal(ours.latents[index], wanted[:, :width])
+        assert ours.mask[index].tolist() == [one == 1 for one in facts["padding_mask"][0][:width].tolist()]
+        assert not facts["padding_mask"][0][width:].any()
+        assert ours.seconds[index] == facts["seconds_total"]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize(("kind", "conditioner"), [("lora", False), ("dora", False), ("lora", True), ("dora", True)])
-def test_a_step_with_factor_one_is_the_released_step(tmp_path, tiny_model, archive, kind, conditioner, seed):
-    """Loss, and the gradient of every adapter tensor, under Stability's own LoRA layers."""
-    theirs = copy.deepcopy(tiny_model)
-    own = {"conditioner": tiny_model.conditioner, "train_conditioner": conditioner}
-    adapters = PairedAdapters(tiny_model.model.model, ["baseline"], kind, 4, 4.0, **own)
-    seen = {}
-    for name, parameter in adapters.parameters("baseline").items():
-        with torch.no_grad():
-            parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(7)))
-        parameter.register_hook(lambda grad, name=name: seen.update({name: grad.clone()}))
-    adapters.save("baseline", tmp_path / "adapter")
-    export_adapter(tmp_path / "adapter", tmp_path / "adapter.safetensors")
-    load_and_apply_loras(theirs, [tmp_path / "adapter.safetensors"], "diffusion_cond_inpaint")
-    layers = get_lora_layers(theirs.model) + get_lora_layers(theirs.conditioner)
-    assert len(layers) == len(adapters.layers)
-    loss = released_step(theirs, archive, seed)
-    loss.backward()
-    (record,) = finetune(tiny_model, adapters, {"baseline": make("baseline")}, archive, RELEASED, seed)
-    assert record["objective"] == pytest.approx(loss.item(), rel=1e-5)
-    pairs = {"lora_A": "lora_A.weight", "lora_B": "lora_B.weight", "magnitude": "lora_magnitude_vector"}
-    for name, layer in layers:
-        for their_name, our_name in pairs.items():
-            if hasattr(layer, their_name):
-                ours = seen[f"{name.removeprefix('model.')}.{our_name}"]
-                torch.testing.assert_close(ours, getattr(layer, their_name).grad, rtol=1e-3, atol=1e-5)
+def test_crops_are_shared_by_the_arms_and_differ_between_steps_and_seeds(archive):
+    cut = replace(RELEASED, crop_seconds=0.5)
+    first = draw(archive, cut, 3, 2)
+    assert first.noise.shape[2] == first.clips.latents.shape[2] == 5
+    assert torch.equal(first.clips.latents, draw(archive, cut, 3, 2).clips.latents)
+    for seed, step in ((3, 3), (4, 2)):
+        assert not torch.equal(first.clips.latents, draw(archive, cut, seed, step).clips.latents)
+
+
+def test_a_crop_as_long_as_the_clips_changes_no_draw(archive):
+    whole, cut = draw(archive, RELEASED, 3, 2), draw(archive, replace(RELEASED, crop_seconds=380.0), 3, 2)
+    for name in ("noise", "dropped", "valid", "kept", "mask"):
+        assert torch.equal(getattr(whole, name), getattr(cut, name))
+    assert torch.equal(whole.clips.latents, cut.clips.latents)
+
+
+def test_silence_reaches_beyond_the_longest_clip_of_the_batch(archive):
+    lengths = torch.tensor([6, 7, 6] * 8)
+    short = replace(archive, mask=torch.arange(archive.mask.shape[1]) < lengths[:, None])
+    plain, longer = (draw(short, replace(RELEASED, silence_extension=one), 3, 0) for one in (0.0, 30.0))
+    assert plain.valid.shape[1] <= 7
+    assert longer.valid.shape[1] == archive.mask.shape[1]
+    assert longer.valid.sum() > plain.valid.sum()

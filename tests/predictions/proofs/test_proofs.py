@@ -53,6 +53,7 @@ def test_the_proofs_are_listed_in_the_order_of_the_report():
         "second_order_gap",
         "divergence_bounds",
         "ideal_output_at_both_ends",
+        "posterior_energy",
         "ratio_bound",
         "linear_response",
     ]

@@ -23,9 +23,9 @@ def generator(name: str = "test", seed: int = 0) -> np.random.Generator:
     return numpy_generator(seed, name)
 
 
-def latents_at(place: Place, count: int) -> np.ndarray:
+def latents_at(place: Place, count: int, name: str = "latents") -> np.ndarray:
     """Latents `[count, C, T]` at a place: Gaussian channels times the root of the envelope."""
-    draws = generator("latents")
+    draws = generator(name)
     expected = envelope(place, count, draws)
     return np.sqrt(expected)[:, None] * draws.standard_normal((count, int(place.channels), place.length))
 
@@ -49,34 +49,32 @@ def test_the_output_has_the_energy_of_the_toys_exact_velocity(t):
     clean, _ = mixture.sample(4000, draws)
     noisy = (1 - t) * clean + t * torch.randn(clean.shape, dtype=torch.float64, generator=draws)
     energy = mixture.velocity(noisy, torch.full((4000,), t)).square().mean((0, 1)).numpy()
-    assert sampling.output_energy(levels, t, 0.0) == pytest.approx(energy, rel=0.05)
+    assert 1 + levels - sampling.ideal_loss(levels, t, 0.0) == pytest.approx(energy, rel=0.05)
 
 
 @pytest.mark.parametrize("spectrum", [0.5, 1.5, 3.0])
 def test_a_log_normal_spectrum_is_the_integral_over_its_eigenvalues(spectrum):
     def integrand(node: float, energy: float, t: float) -> float:
         variance = energy * math.exp(spectrum * node - spectrum**2 / 2)
-        square = (t - (1 - t) * variance) ** 2 / ((1 - t) ** 2 * variance + t**2)
-        return square * math.exp(-(node**2) / 2) / math.sqrt(2 * math.pi)
+        loss = variance / ((1 - t) ** 2 * variance + t**2)
+        return loss * math.exp(-(node**2) / 2) / math.sqrt(2 * math.pi)
 
     for energy, t in ((0.5, 0.1), (2.0, 0.4), (1.0, 0.9)):
         exact = integrate.quad(integrand, -12, 12, args=(energy, t), limit=400)[0]
-        assert sampling.output_energy(np.array([energy]), t, spectrum)[0] == pytest.approx(exact, rel=2e-3)
+        assert sampling.ideal_loss(np.array([energy]), t, spectrum)[0] == pytest.approx(exact, rel=2e-3)
 
 
 @given(st.floats(0.01, 30), st.floats(0, 4))
-def test_at_both_ends_the_output_is_the_data_and_the_noise(energy, spectrum):
+def test_at_both_ends_the_loss_is_that_of_the_noise_and_of_the_data(energy, spectrum):
     at = np.array([energy])
-    assert sampling.output_energy(at, 0.0, spectrum) == pytest.approx(at, rel=2e-3)
-    assert sampling.output_energy(at, 1.0, spectrum) == pytest.approx(np.ones(1), rel=1e-9)
+    assert sampling.ideal_loss(at, 0.0, spectrum) == pytest.approx(np.ones(1), rel=1e-9)
+    assert sampling.ideal_loss(at, 1.0, spectrum) == pytest.approx(at, rel=2e-3)
 
 
 @pytest.mark.parametrize("spectrum", [0.5, 2.0, 3.0])
 def test_the_spectrum_is_recovered_from_the_losses_that_it_implies(spectrum):
     energy = envelope(Place(64, 50, deviation=0.4), 50, generator())
-    losses = {
-        t: float(1 + energy.mean() - sampling.output_energy(energy, t, spectrum).mean()) for t in (0.1, 0.3, 0.6, 0.9)
-    }
+    losses = {t: float(sampling.ideal_loss(energy, t, spectrum).mean()) for t in (0.1, 0.3, 0.6, 0.9)}
     assert sampling.fit_spectrum(energy, losses) == pytest.approx(spectrum, abs=1e-3)
 
 
@@ -87,7 +85,7 @@ def test_curves_of_the_toys_have_a_mean_energy_between_white_and_known_data():
     clean, _ = mixture.sample(2000, draws)
     noisy = (clean + torch.randn(clean.shape, dtype=torch.float64, generator=draws)) / 2
     energy = mixture.velocity(noisy, torch.full((2000,), 0.5)).square().mean().item()
-    white, known = sampling.output_energy(np.ones(1), 0.5, 0.0)[0], 2.0
+    white, known = 2 - sampling.ideal_loss(np.ones(1), 0.5, 0.0)[0], 2.0
     assert white < energy < known
 
 
@@ -103,8 +101,17 @@ def test_a_place_is_recovered_from_latents_drawn_there(seed, correlation, deviat
     assert found.scale == pytest.approx(1.3, rel=0.08)
     if correlation:  # energy that is white in time cannot be told from fewer channels
         assert found.deviation == pytest.approx(deviation, rel=0.15, abs=0.03)
-        assert found.correlation == pytest.approx(correlation, abs=0.12)
+        # Over ten seeds the standard deviation is .004 at .95; at .5 it is .027 to .046 and the bias -.02 to -.045.
+        error = 0.03 if correlation > 0.9 else 0.12 + 0.008 / deviation
+        assert found.correlation == pytest.approx(correlation, abs=error)
         assert found.heterogeneity < 0.25
+
+
+def test_a_small_correlation_is_recovered_without_bias_from_the_channels_noise():
+    """The mean of a sample keeps 1/T of the channels' noise; a correlation of .5 came out as .67 without that."""
+    place = Place(64, 108, deviation=0.125, correlation=0.5)
+    found = [place_of(latents_at(place, 400, f"unbiased {seed}")).correlation for seed in range(4)]
+    assert np.mean(found) == pytest.approx(0.5, abs=0.08)
 
 
 @pytest.mark.parametrize("deviation", [0.2, 0.4])

@@ -79,6 +79,17 @@ def with_value(seed: int, value: float, seconds: float = SECONDS) -> np.ndarray:
     return audio
 
 
+def _appended(path: Path, make: Callable[[Path], Path]) -> None:
+    """Append the file that `make` writes, given a path of the same format."""
+    other = make(path.with_name(f".other{path.suffix}"))
+    path.write_bytes(path.read_bytes() + other.read_bytes())
+    other.unlink()
+
+
+def _twice(path: Path) -> None:
+    path.write_bytes(path.read_bytes() * 2)
+
+
 def never_closed(path: Path, size: bytes, seed: int) -> None:
     content = pcm(path, sound(seed)).read_bytes()
     path.write_bytes(content[:40] + size + content[44:])
@@ -133,6 +144,22 @@ AUDIO = [
          lambda p, s: halved(encoded(p, sound(s), "-b:a", "128k")), "partial", "cannot be decoded", (1.5, 2.5), 2),
     Case("stub.mp3", "a tenth of the file: too short for a clip",
          lambda p, s: halved(encoded(p, sound(s), "-b:a", "128k"), 0.1), "truncated", "of 4 s cannot be decoded"),
+    Case("half.opus", "half of the file: a shorter stream, but its last page is missing",
+         lambda p, s: halved(encoded(p, sound(s))), "partial", "some of it .* last page is missing"),
+    Case("half.caf", "half of the file, within a frame; the length is counted from the file's size",
+         lambda p, s: halved(encoded(p, sound(s)), 0.501), "partial", "some of it cannot be decoded", (0, 0), 2),
+    Case("copied.wav", "two WAV files joined: only the first is read",
+         lambda p, s: _twice(pcm(p, sound(s))), "partial", "another file begins at byte", (4, 4), 4),
+    Case("copied.m4a", "two M4A files joined: only the first is read",
+         lambda p, s: _twice(encoded(p, sound(s))), "partial", "another file begins at byte", (3.9, 4.1), 4),
+    Case("rates.ogg", "two Ogg streams joined, of different rates: only the first is read",
+         lambda p, s: _appended(pcm(p, sound(s)), lambda q: pcm(q, sound(s, rate=22050), 22050)), "partial",
+         "some of it .* rate change", (0, 0), 4),
+    Case("rates.mp3", "two MP3s joined, of different rates and channels",
+         lambda p, s: _appended(encoded(p, sound(s), *NO_XING), lambda q: encoded(
+             q, sound(s, rate=22050, channels=1), *NO_XING, rate=22050)), "partial", "cannot", (0.01, 0.03)),
+    Case("late.mka", "a recording whose times begin at 5 s",
+         lambda p, s: encoded(p, sound(s), "-output_ts_offset", "5"), seconds=4),
     Case("half.m4a", "half of the file, without the index at its end",
          lambda p, s: halved(encoded(p, sound(s))), "unreadable", "moov atom not found"),
     Case("empty.wav", "no bytes", lambda p, s: p.write_bytes(b""), "unreadable", "empty"),

@@ -168,14 +168,6 @@ def test_base_is_the_untrained_model_and_the_baseline_is_at_no_distance_from_its
     np.testing.assert_allclose(losses["loss"], untrained["loss"], rtol=1e-5)
 
 
-def test_an_arm_called_base_is_refused(project):
-    reference.main()
-    arms = settings()["finetune"]["arms"] | {"base": {"weighting": "baseline"}}
-    (project / "params.yaml").write_text(text(**settings() | {"finetune": {"arms": arms, "rank": 2}}))
-    with pytest.raises(UserError, match=r"finetune\.arms\.base in params\.yaml has the name of the untrained model"):
-        evaluate.main(0)
-
-
 @pytest.mark.slow
 def test_the_docs_weighting_of_your_own_is_trained_sampled_measured_and_drawn(project):
     page = (ROOT / "docs" / "training.md").read_text().split("## A weighting of your own")[1]

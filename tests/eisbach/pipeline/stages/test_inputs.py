@@ -20,6 +20,7 @@ from eisbach.data import latents
 from eisbach.errors import UserError
 from eisbach.models import small
 from eisbach.pipeline import paths
+from eisbach.pipeline.arm_check import BASE
 from tests.conftest import tiny_config
 from tests.settings import ROOT, text
 
@@ -167,14 +168,14 @@ def test_an_imported_adapter_whose_samples_diverge_takes_no_other_arm_with_it(tr
     stage("generate", 0)
     assert "arm 'wild', seed 0: its samples are not finite" in capsys.readouterr().err
     after = load_file(paths.SAMPLES / "0" / "samples.safetensors")
-    assert all(torch.equal(after[arm], before[arm]) for arm in ("baseline", "barrier", "good"))
-    assert set(pd.read_parquet(paths.SAMPLES / "0" / "samples.parquet")["arm"]) == {"baseline", "barrier", "good"}
+    assert all(torch.equal(after[arm], before[arm]) for arm in (*ARMS, BASE, "good"))
+    assert set(pd.read_parquet(paths.SAMPLES / "0" / "samples.parquet")["arm"]) == {*ARMS, BASE, "good"}
     assert not list((paths.SAMPLES / "0").glob("wild*"))
 
     stage("evaluate", 0)
     assert "arm 'wild', seed 0: the held-out loss is not finite" in capsys.readouterr().err
     outcomes = pd.read_parquet(paths.EVALUATION / "0" / "outcomes.parquet")
-    assert set(outcomes["arm"]) == {"baseline", "barrier", "good"}
+    assert set(outcomes["arm"]) == {*ARMS, BASE, "good"}
 
 
 def test_samples_of_another_number_of_prompts_name_the_command(trained):
