@@ -4,10 +4,11 @@ import io
 import json
 import math
 import re
+from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from rich.console import Console
@@ -159,6 +160,7 @@ def test_numbers_are_in_the_metric_s_own_direction_and_unit(plan):
     assert numbers.shown(weight, On(metric="m"), None) == "unbounded"
 
 
+@settings(deadline=None)
 @given(st.floats(-3, 3), st.floats(0.01, 2))
 def test_a_span_starts_with_the_lower_natural_value(low, width):
     (risk, weight), on = _atoms(), On(metric="m")
@@ -169,6 +171,7 @@ def test_a_span_starts_with_the_lower_natural_value(low, width):
         assert ends[0] <= ends[1]
 
 
+@cache
 def _atoms():
     plan = registry.load()
     falls = next(one for one in plan.atoms if one.kind == "difference" and one.direction == "lower")
