@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from predictions.judge.headline import legend, letters
 from predictions.judge.verdict import Cell, Document, JudgedClaim, Verdict
 from predictions.registry.schema import AnyAtom, Registry
+from predictions.report.text import visible
 from predictions.report.theme import REGIMES
 
 
@@ -81,7 +82,9 @@ def order(regime: str) -> tuple[int, str]:
 
 def systems(document: Document | None) -> dict[str, str]:
     """System -> its title; empty before anything is judged."""
-    return {} if document is None else {name: one.registered.title for name, one in document.systems.items()}
+    if document is None:
+        return {}
+    return {name: visible(one.registered.title) for name, one in document.systems.items()}
 
 
 def gates(document: Document | None) -> Iterable[tuple[str, str, object]]:
