@@ -20,8 +20,6 @@ def main() -> None:
         written = site.write(folder, Path(), params, found)
     plots.write(paths.METRICS / "plots", found, written)
     tables.write_metrics(paths.METRICS / "arms.json", plots.metrics(written))
-    for claim in written.found:
-        print(plots.line(claim))
     for sentence in found.missing:
         print(f"missing: {sentence}")
     print(f"report: {(paths.REPORT / 'index.html').resolve()}")

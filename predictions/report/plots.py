@@ -1,4 +1,4 @@
-"""The tables of `dvc metrics` and `dvc plots`, and the terminal's line for each claim."""
+"""The tables of `dvc metrics` and `dvc plots`."""
 
 from pathlib import Path
 
@@ -6,11 +6,8 @@ import pandas as pd
 
 from eisbach.metrics.loss_by_t import by_tenth
 from eisbach.pipeline.files import replacing
-from predictions.registry.schema import Bound, Exact
-from predictions.report.claims import Claim, words
 from predictions.report.inputs import Inputs
 from predictions.report.site import Site
-from predictions.report.theme import regime_name
 
 
 def write(folder: Path, inputs: Inputs, site: Site) -> None:
@@ -41,20 +38,18 @@ def heldout_difference(inputs: Inputs) -> pd.DataFrame:
 
 
 def verdicts(site: Site) -> pd.DataFrame:
-    """One row per verdict with a difference and a margin: hypothesis on regime and run, label, effect in margins."""
+    """One row per verdict with a margin: atom on system, its word, x in margins."""
     rows = [
         {
-            "verdict": " ".join(filter(None, (hypothesis.registered.id, "on", verdict.regime, verdict.run))),
-            "label": verdict.label,
-            "effect_in_margins": verdict.estimate.effect / verdict.margin.value,
+            "verdict": f"{line.atom.id} on {line.verdict.system}",
+            "word": line.verdict.word,
+            "effect_in_margins": line.verdict.effect.mean / line.verdict.margin,
         }
         for claim in site.found
-        for hypothesis in claim.hypotheses
-        if not isinstance(hypothesis.registered, Bound | Exact)
-        for verdict in hypothesis.verdicts
-        if verdict.estimate and verdict.margin and verdict.margin.value
+        for line in claim.lines
+        if line.verdict.effect and line.verdict.margin
     ]
-    return pd.DataFrame(rows, columns=["verdict", "label", "effect_in_margins"])
+    return pd.DataFrame(rows, columns=["verdict", "word", "effect_in_margins"])
 
 
 def metrics(site: Site) -> dict:
@@ -63,9 +58,3 @@ def metrics(site: Site) -> dict:
         f"{row['metric']}/{row['arm']}": {key: row[key] for key in ("difference", "low", "high", "seeds")}
         for row in site.context["differences"]
     }
-
-
-def line(claim: Claim) -> str:
-    """One line for the terminal."""
-    found = "; ".join(f"{regime_name(one.system)}: {words(one.labels)}" for one in claim.lines)
-    return f"{claim.id:<17} {found or 'not tested'}"

@@ -1,19 +1,17 @@
-"""`python -m predictions.report.readme`: write the README's table of claims and its picture from the last results.
+"""`python -m predictions.report.readme`: write the README's answer, table of claims and picture from the last results.
 
-The labels that the table shows are kept in docs/verdicts.json, so that a test can tell whether the README still agrees.
+The headline is kept in docs/verdicts.json, so that a test can tell whether the README still agrees.
 """
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from eisbach.pipeline import command
 
-if TYPE_CHECKING:
-    from predictions.judge.verdict import Document
-
 README, KEPT, PICTURE = Path("README.md"), Path("docs") / "verdicts.json", Path("docs") / "weight_by_t.svg"
-BEGIN, END = "<!-- claims: written by `python -m predictions.report.readme` -->\n", "<!-- end of claims -->"
+WRITTEN = "written by `python -m predictions.report.readme`"
+BLOCKS = {name: (f"<!-- {name}: {WRITTEN} -->\n", f"<!-- end of {name} -->") for name in ("answer", "claims")}
+WIDTH = 118  # of a line of prose
 
 
 def main() -> None:
@@ -42,59 +40,53 @@ def main() -> None:
     print(f"{README}, {KEPT} and {PICTURE} are written; check and commit them")
 
 
-def reduced(document: "Document") -> dict:
-    """The content of the table: for each claim, the counted labels of each system. Plain JSON."""
-    from predictions.report.claims import claims
+def reduced(document) -> dict:
+    """The headline of verdicts.json and the legend of each claim, as plain JSON."""
+    from predictions.judge.document import plain
+    from predictions.judge.headline import legend
 
-    found = claims(document.claims)
-    judged = [verdict for claim in found for verdict in claim.verdicts if verdict.label != "not tested"]
     return {
         "registry": document.registry.sha256,
-        "status": sorted({verdict.status.label for verdict in judged if verdict.status}),
-        "claims": [
-            {
-                "id": claim.id,
-                "sentence": claim.sentence,
-                "systems": {
-                    line.system: {"labels": dict(line.labels), "mechanisms": dict(line.mechanisms)}
-                    for line in claim.lines
-                },
-                "untested": list(claim.untested),
-                "stronger": dict(claim.stronger),
-            }
-            for claim in found
-        ],
+        "headline": plain(document)["headline"],
+        "legends": {claim.id: legend(claim) for claim in document.claims},
     }
 
 
 def rewritten(readme: str, kept: dict) -> str:
-    """The README with the table in its marked block."""
-    before, rest = readme.split(BEGIN)
-    return before + BEGIN + table(kept) + END + rest.split(END)[1]
+    """The README with the answer and the table in their marked blocks."""
+    for name, text in (("answer", answer(kept)), ("claims", table(kept))):
+        begin, end = BLOCKS[name]
+        before, rest = readme.split(begin)
+        readme = before + begin + text + end + rest.split(end)[1]
+    return readme
+
+
+def answer(kept: dict) -> str:
+    """The paragraph that answers "should I switch it on?", and what kind of seeds it comes from."""
+    from textwrap import fill
+
+    from predictions.report.text import markdown
+
+    headline = kept["headline"]
+    paragraphs = (markdown(headline["answer"]), f"Status: {markdown(headline['status'])}.")
+    return "\n\n".join(fill(one, WIDTH, break_on_hyphens=False) for one in paragraphs) + "\n"
 
 
 def table(kept: dict) -> str:
-    """One row per claim: its sentence, the labels of each system, the command that tests it again."""
-    from predictions.report.claims import words
+    """One row per claim, with what every column says of it."""
     from predictions.report.text import markdown
-    from predictions.report.theme import regime_name
 
-    lines = ["| claim | verdict, by regime | command |", "| --- | --- | --- |"]
-    for claim in kept["claims"]:
-        found = []
-        for system, counted in claim["systems"].items():
-            mechanism = f"; mechanism {words(counted['mechanisms'].items())}" if counted["mechanisms"] else ""
-            found.append(f"{regime_name(system)}: {words(counted['labels'].items())}{mechanism}")
-        if claim["untested"]:
-            found.append(f"not tested: {', '.join(map(regime_name, claim['untested']))}")
-        if claim["stronger"]:
-            found.append(f"stronger versions, tested by counterexample: {words(claim['stronger'].items())}")
-        cell = "<br>".join(markdown(one) for one in found) or "not tested"
-        lines.append(f"| **{markdown(claim['id'])}**: {markdown(claim['sentence'])} | {cell} | `dvc repro verify` |")
-    status = ", ".join(kept["status"]) or "nothing was judged"
-    meaning = "(n): the number of deciding hypotheses, members of the regime and runs with that label."
-    lines += ["", f"Status: {status}. {meaning} Registry `{kept['registry'][:12]}`."]
-    return "\n".join(lines) + "\n"
+    headline = kept["headline"]
+    columns = headline["columns"]
+    lines = [f"| claim | {' | '.join(map(markdown, columns))} |", "| --- |" + " --- |" * len(columns)]
+    for claim, cells in headline["rows"].items():
+        legend = kept["legends"][claim]
+        name = f"**{markdown(claim)}**" + (f": {markdown(legend)}" if legend else "")
+        texts = (markdown(cells[column]["text"] or cells[column]["word"]) for column in columns)
+        lines.append(f"| {name} | {' | '.join(texts)} |")
+    return (
+        "\n".join(lines) + f"\n\nRegistry `{kept['registry'][:12]}`; the words are explained in docs/predictions.md.\n"
+    )
 
 
 if __name__ == "__main__":

@@ -5,20 +5,11 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from predictions.judge.validity import base_metric
-from predictions.judge.verdict import Comparison, Estimate, Interval, Verdict
-from predictions.registry.schema import (
-    AnyHypothesis,
-    Bound,
-    Directed,
-    Exact,
-    Measured,
-    Statistical,
-    Universal,
-    subtracted,
-)
+from predictions.judge import numbers
+from predictions.judge.headline import phrase
+from predictions.judge.verdict import Interval, Verdict
+from predictions.registry.schema import AnyAtom, Compared
 from predictions.report import theme
-from predictions.report.claims import order
 from predictions.report.intervals import interval
 from predictions.report.text import markdown, number, short, visible
 
@@ -47,12 +38,14 @@ def environment() -> Environment:
         "sign": theme.sign,
         "regime_name": theme.regime_name,
         "glyph": glyph,
-        "numbers": numbers,
+        "effect": numbers.effect,
+        "phrase": phrase,
         "span": span,
+        "margin": margin,
+        "member": member,
+        "share": share,
+        "control_effect": control_effect,
         "plan": plan,
-        "invalid": invalid,
-        "subtracted": subtracted,
-        "skipped": skipped,
     }
     return made
 
@@ -61,96 +54,72 @@ def percent(share: float | None) -> str:
     return "unknown" if share is None or math.isnan(share) else f"{share:.1%}".replace("-", "\N{MINUS SIGN}")
 
 
-def span(judged: Estimate | Comparison | None, *, sign: bool = True) -> str:
-    """The interval in words; empty where there is none or neither end is bounded."""
-    if judged is None or not _bounded(judged.interval):
+def span(atom: AnyAtom, verdict: Verdict, which: str = "interval") -> str:
+    """An interval of the verdict in words; empty where nothing was measured or neither end is bounded."""
+    found = getattr(verdict.effect, which, None)
+    if found is None or not any(end is not None for end in found):
         return ""
-    low, high = ends(judged.interval)
-    return f"{number(low, sign=sign)} to {number(high, sign=sign)}"
+    return numbers.span(atom, atom.on[verdict.system], found)
 
 
-def numbers(registered: AnyHypothesis, verdict: Verdict) -> str:
-    """Effect and interval of a verdict, or the counterexample or reason that it has instead."""
-    if verdict.counterexample:
-        tried = f"{verdict.counterexample.tried} inputs, no counterexample"
-        return "a counterexample" if verdict.counterexample.found else tried
-    if verdict.estimate is None:
-        return verdict.reason
-    bounded = isinstance(registered, Bound | Exact)
-    inside = span(verdict.estimate, sign=not bounded).replace(" to ", ", ")
-    if not inside and verdict.estimate.interval:
-        inside = f"no interval from {len(verdict.sample.seeds)} seeds"
-    effect = f"{number(verdict.estimate.effect, sign=not bounded)}{inside and f' [{inside}]'}"
-    return f"{effect}, {claimed(registered)}" if bounded else effect
-
-
-def claimed(registered: AnyHypothesis) -> str:
-    """The claimed direction or value; empty where the kind has neither."""
-    if isinstance(registered, Exact):
-        return f"claimed equal to {number(registered.bound)}"
-    if isinstance(registered, Bound):
-        return f"claimed {registered.direction} than {number(registered.bound)}"
-    return f"claimed {registered.direction}" if isinstance(registered, Directed) else ""
-
-
-def contrast(registered: AnyHypothesis) -> str:
-    """`barrier@0.5 against baseline`; empty for a hypothesis without arms."""
-    if not isinstance(registered, Measured):
+def margin(atom: AnyAtom, verdict: Verdict) -> str:
+    """The margin with its reason; empty for kinds that have none."""
+    if not atom.needs_margin:
         return ""
-    arms, against = (", ".join(map(str, arms)) for arms in (registered.arms, subtracted(registered)))
-    return f"{arms} against {against}" if against else arms
+    return f"{numbers.margin(atom, atom.on[verdict.system], verdict.margin)} ({verdict.margin_because})"
 
 
-def plan(registered: AnyHypothesis) -> list[str]:
-    """The hypothesis as registered, in short phrases: kind, metric, arms, claim, family."""
-    named = " or ".join(map(theme.metric_name, metrics(registered)))
-    family = registered.family if isinstance(registered, Statistical | Universal) else None
-    phrases = [registered.kind, named, contrast(registered), claimed(registered), family and f"{family} family"]
-    return [phrase for phrase in phrases if phrase]
+def member(atom: AnyAtom, verdict: Verdict, x: float) -> str:
+    """A member's mean in words."""
+    return numbers.shown(atom, atom.on[verdict.system], x)
 
 
-def skipped(registered: AnyHypothesis) -> list[tuple[str, str]]:
-    """The regimes that the hypothesis leaves out, with the reasons, in the order of the pages."""
-    return sorted(registered.skip.items(), key=lambda item: order(item[0]))
+def control_effect(atom: AnyAtom, verdict: Verdict) -> str:
+    """The positive control's effect in words: always a difference, whatever the atom is."""
+    natural = atom.sign * verdict.control.effect
+    if atom.on[verdict.system].scale == "log":
+        return f"{numbers.significant(100 * math.expm1(natural), sign=True)} %"
+    unit = atom.on[verdict.system].unit
+    return numbers.significant(natural, sign=True) + (f" {unit}" if unit else "")
 
 
-def metrics(registered: AnyHypothesis) -> list[str]:
-    """The names that a hypothesis gives its metric on any regime, each once."""
-    if not isinstance(registered, Measured):
-        return []
-    metric = registered.metric
-    return [metric] if isinstance(metric, str) else list(dict.fromkeys(metric.values()))
-
-
-def invalid(registered: AnyHypothesis, measured: dict[str, dict]) -> str | None:
-    """Why the metric is invalid on music, None if it is valid; `measured` is `eisbach.metrics.validity.load()`."""
-    judged = [measured[base] for base in map(base_metric, metrics(registered)) if base in measured]
-    return next((one["reason"] for one in judged if not one["valid"]), None)
-
-
-def glyph(registered: AnyHypothesis, verdict: Verdict) -> str:
-    """The verdict's interval as a picture of one line; empty when it has no effect."""
-    estimate = verdict.estimate
-    if estimate is None:
+def share(verdict: Verdict) -> str:
+    """The effect as a share of the positive control's, with its interval; empty where there is none."""
+    found = verdict.control.share if verdict.control else None
+    if found is None:
         return ""
-    bounded = isinstance(registered, Bound | Exact)
-    low, high = ends(estimate.interval)
+    low, high = (percent(end) if end is not None else "unbounded" for end in found.interval)
+    return f"{percent(found.value)} of it, 95 % {low} to {high}" if None not in found.interval else ""
+
+
+def plan(atom: AnyAtom) -> list[str]:
+    """The atom as registered, in short phrases: kind, metrics, arms, direction or bound."""
+    named = " or ".join(dict.fromkeys(theme.metric_name(on.metric) for on in atom.on.values()))
+    phrases = [atom.kind.replace("_", " "), named]
+    if isinstance(atom, Compared):
+        plus, minus = (", ".join(map(str, arms)) for arms in (atom.plus, atom.minus))
+        phrases += [f"{plus} against {minus}", f"claimed {atom.direction}"]
+    else:
+        phrases += [", ".join(map(str, atom.arms)), f"claimed {atom.direction} than {number(float(atom.bound))}"]
+    return phrases
+
+
+def glyph(atom: AnyAtom, verdict: Verdict) -> str:
+    """The deciding interval of x as a picture of one line, the claim's side on the right; empty without an effect."""
+    if verdict.effect is None:
+        return ""
+    low, high = ends(verdict.effect.interval)
     return interval(
-        estimate.effect, low, high,
-        center=registered.bound if bounded else 0.0,
-        margin=verdict.margin.value if verdict.margin and not isinstance(registered, Bound) else 0.0,
-        css=theme.sign(verdict.label).css,
-        alt=f"{verdict.label}: {numbers(registered, verdict)}",
+        verdict.effect.mean, low, high,
+        margin=verdict.margin or 0.0,
+        css=theme.sign(verdict.word).css,
+        alt=f"{phrase(atom, verdict)}, interval {span(atom, verdict)}",
     )  # fmt: skip
 
 
-def ends(interval: Interval | None) -> tuple[float, float]:
-    """Low and high end, infinite where unbounded; NaN where there is no interval or neither end is bounded."""
-    if not _bounded(interval):
-        return math.nan, math.nan
+def ends(interval: Interval) -> tuple[float, float]:
+    """Low and high end, infinite where unbounded; NaN where neither end is bounded."""
     low, high = interval
+    if low is None and high is None:
+        return math.nan, math.nan
     return -math.inf if low is None else low, math.inf if high is None else high
-
-
-def _bounded(interval: Interval | None) -> bool:
-    return interval is not None and any(end is not None for end in interval)

@@ -12,7 +12,6 @@ import yaml
 from eisbach.metrics import validity
 from eisbach.pipeline import paths
 from eisbach.pipeline.params import Params
-from predictions.judge.verdict import JudgedClaim
 from predictions.registry import load as registry
 from predictions.report import (
     claims,
@@ -78,24 +77,21 @@ def write(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
 
 def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
     document = inputs.document
-    found = claims.claims(document.claims if document else _registered())
-    verdicts = [verdict for claim in found for verdict in claim.verdicts]
-    statuses = [verdict.status for verdict in verdicts if verdict.status]
+    found = claims.claims(document, registry.load())
     seed, rows = _takes(folder, root, inputs)
     differences, reference = _differences(params, inputs)
-    systems = {claims.system(verdict.regime) for verdict in verdicts if verdict.label != "not tested"}
     return Site(
         found,
         {
             "pages": PAGES,
             "claims": found,
-            "tally": claims.tally(found),
-            "status": sorted({status.label for status in statuses}),
-            "status_reasons": sorted({status.reason for status in statuses}),
+            "headline": document.headline if document else None,
+            "titles": claims.systems(document),
+            "gates": list(claims.gates(document)),
             "has_verdicts": document is not None,
-            "has_medium": "medium" in systems,
+            "has_medium": document is not None
+            and any(one.seeds for name, one in document.systems.items() if name == "medium"),
             "toys": _toys(inputs),
-            "words": claims.words,
             "missing": inputs.missing,
             "commands": COMMANDS,
             "census": _census(params, inputs),
@@ -110,44 +106,24 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "distances": _distances(inputs, seed),
             "codec_error": inputs.numbers.get("encode", {}).get("heldout_error_db_decoded"),
             "provenance": provenance.view(root, params, inputs, NOTES),
-            "gate_rows": [
-                (regime, run, gate)
-                for regime, runs in (document.gates if document else {}).items()
-                for run, gate in runs.items()
-            ],
         },
     )
 
 
 def _of_claim(claim: claims.Claim, site: Site, folder: Path, root: Path, missing: list[str]) -> dict:
-    proofs = dict.fromkeys(one.registered.proof for one in claim.hypotheses if one.registered.proof)
-    verdicts = [(one.registered.id, verdict) for one in claim.hypotheses for verdict in one.verdicts]
     return {
         "claim": claim,
-        "statuses": sorted({verdict.status.label for verdict in claim.verdicts if verdict.status}),
         "pictures": {
-            one.registered.id: paired.by_seed(one.registered, one.verdicts, f"h{number}")
-            for number, one in enumerate(claim.hypotheses)
+            atom.id: paired.by_seed(atom, verdicts, site.context["titles"], f"h{number}")
+            for number, (_, atom, verdicts) in enumerate(claim.deciding)
         },
         "exhibits": {
-            (name, verdict.regime): exhibits.exhibit(
-                asdict(verdict.counterexample), root / paths.METRICS, folder, f"e{number}", missing
-            )
-            for number, (name, verdict) in enumerate(verdicts)
-            if verdict.counterexample
+            number: exhibits.exhibit(asdict(one.counterexample), root / paths.METRICS, folder, f"e{number}", missing)
+            for number, one in enumerate(claim.judged.algebra)
+            if one.counterexample
         },
-        "proofs": [site.context["derivations"][name] for name in proofs],
-        "gates": site.context["gate_rows"],
-        "threats": NOTES["threats"].get(claim.id, []) + NOTES["threats"]["general"],
+        "threats": NOTES["threats"].get(claim.judged.id, []) + NOTES["threats"]["general"],
     }
-
-
-def _registered() -> list[JudgedClaim]:
-    """The claims before any verdict: all that can be said is that they are registered."""
-    return [
-        JudgedClaim(id=claim.id, sentence=claim.sentence, place=claim.place, counts={}, hypotheses=())
-        for claim in registry.load().claims
-    ]
 
 
 def _if(inputs: Inputs, name: str, make):
@@ -216,5 +192,5 @@ def _differences(params: Params, inputs: Inputs) -> tuple[list[dict], str]:
         judged = measured.get(row["metric"], {"valid": None, "reason": ""})
         row["valid"], row["why"] = judged["valid"], judged["reason"]
         words = f"{row['arm']}: difference {row['difference']:+.3g}"
-        row["picture"] = interval(row["difference"], row["low"], row["high"], css="inconclusive", alt=words)
+        row["picture"] = interval(row["difference"], row["low"], row["high"], css="undecided", alt=words)
     return rows, reference

@@ -1,7 +1,7 @@
-"""The name, colour and mark of every arm, class, regime, metric and label, the same on every page and picture.
+"""The name, colour and mark of every arm, class, regime, metric and word, the same on every page and picture.
 
 Colours are from Okabe and Ito, Tol and IBM: safe for colour-blind readers, with a contrast of about 3 against the light
-and the dark page. No meaning depends on colour alone: arms also have marks, and labels have signs and words.
+and the dark page. No meaning depends on colour alone: arms also have marks, and words have signs.
 """
 
 from collections.abc import Iterable
@@ -41,22 +41,31 @@ MEMBERS = {"c2": "2 channels", "c32": "32 channels", "dit": "tiny transformer"} 
 
 @dataclass(frozen=True)
 class Sign:
-    """How a label is shown: a sign before the word, a CSS class, and a rank for sorting."""
+    """How a word is shown: a sign before it, a CSS class, and a rank for sorting."""
 
     sign: str
     css: str
     rank: int
 
 
-LABELS = {
-    "refuted": Sign("✕", "refuted", 0),
-    "mixed": Sign("±", "mixed", 1),
-    "supported": Sign("✓", "supported", 2),
-    "inconclusive": Sign("≈", "inconclusive", 3),
-    "assay failed": Sign("!", "failed", 4),
-    "not tested": Sign("–", "untested", 5),
+WORDS = {  # the words of atoms and of claims, from the most to the least telling
+    "holds": Sign("✓", "good", 0),
+    "kept": Sign("✓", "good", 1),
+    "equal": Sign("✓", "good", 2),
+    "proved": Sign("✓", "good", 3),
+    "present": Sign("+", "partly", 4),
+    "partly": Sign("±", "partly", 5),
+    "opposite": Sign("−", "bad", 6),
+    "absent": Sign("0", "bad", 7),
+    "fails": Sign("✕", "bad", 8),
+    "lost": Sign("✕", "bad", 9),
+    "unequal": Sign("✕", "bad", 10),
+    "disproved": Sign("✕", "bad", 11),
+    "undecided": Sign("≈", "undecided", 12),
+    "insensitive": Sign("!", "insensitive", 13),
+    "not tested": Sign("·", "untested", 14),
 }
-UNKNOWN = Sign("?", "untested", 6)
+UNKNOWN = Sign("?", "untested", 15)
 
 METRICS = {  # metrics of the toys and of music that differ have different names: docs/toys.md, docs/metrics.md
     "heldout_loss": "held-out loss",
@@ -81,7 +90,6 @@ METRICS = {  # metrics of the toys and of music that differ have different names
     "structure_consistency/between_seeds": "structure consistency between training seeds",
     "detail_diversity/between_seeds": "detail diversity between training seeds",
     "w_ratio/contrast_flat": "w, contrast over flat",
-    "w_ratio_min_bin/contrast_flat": "smallest w ratio, contrast over flat, over tenths of t",
     "w/t<0.2": "mean w at t < 0.2",
     "w/t>0.8": "mean w at t > 0.8",
     "entropy_loss_rho/t<0.2": "rank correlation of B and loss at t < 0.2",
@@ -124,9 +132,9 @@ def _arm_name(arm: str) -> str:
         return arm
 
 
-def sign(label: str) -> Sign:
-    """The sign of a verdict's label; UNKNOWN for any other text."""
-    return LABELS.get(label, UNKNOWN)
+def sign(word: str) -> Sign:
+    """The sign of a word; UNKNOWN for any other text."""
+    return WORDS.get(word, UNKNOWN)
 
 
 def regime_name(regime: str) -> str:

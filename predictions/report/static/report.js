@@ -11,13 +11,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// A table with several bodies (one per claim) is sorted by body, any other by row. The sort is stable.
+// The sort is stable.
 function sort(table, head, column) {
   const descending = head.getAttribute("aria-sort") === "ascending";
-  const bodies = [...table.tBodies];
-  const units = bodies.length > 1 ? bodies : [...bodies[0].rows];
-  const key = (unit) => {
-    const cell = (unit.rows ? unit.rows[0] : unit).cells[column];
+  const rows = [...table.tBodies[0].rows];
+  const key = (row) => {
+    const cell = row.cells[column];
     return cell ? cell.dataset.key ?? cell.textContent.trim() : "";
   };
   const compare = (a, b) => {
@@ -25,8 +24,8 @@ function sort(table, head, column) {
     const numeric = x !== "" && y !== "" && !isNaN(x) && !isNaN(y);
     return numeric ? x - y : x.localeCompare(y, "en");
   };
-  units.sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
-  units.forEach((unit) => unit.parentNode.append(unit));
+  rows.sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
+  rows.forEach((row) => row.parentNode.append(row));
   table.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
   head.setAttribute("aria-sort", descending ? "descending" : "ascending");
 }

@@ -13,31 +13,14 @@ import soundfile
 import yaml
 from safetensors.numpy import save_file
 
-from eisbach.arms import Arm
+from benchmarks.calibration import plant
 from eisbach.pipeline.outcomes import COLUMNS
 from eisbach.pipeline.params import load
+from predictions.judge.document import document as judged_document
 from predictions.judge.document import plain
-from predictions.judge.verdict import (
-    ArmCheck,
-    Comparison,
-    Control,
-    Document,
-    Estimate,
-    Gate,
-    JudgedClaim,
-    JudgedHypothesis,
-    Margin,
-    Mechanism,
-    RegistryFile,
-    Sample,
-    SearchResult,
-    SignificanceTest,
-    Status,
-    Table,
-    Tree,
-    Verdict,
-)
-from predictions.registry.schema import Bound, Conjunction, Difference, Regime, Universal
+from predictions.judge.judge import judge
+from predictions.judge.verdict import RegistryFile, Table, Tree
+from predictions.registry import load as registry
 from predictions.report import inputs, site
 
 HOSTILE = "<script>alert('x')</script> \"quoted\" & 'single' \u202eright to left\u0000null"
@@ -45,109 +28,110 @@ SEEDS, ARMS, TENTHS = (0, 1), ("baseline", "barrier", "<b>$arm_{</b>\x00"), (0.2
 CLASSES = ("flat", "middle", "contrast")
 
 
-VALUES = tuple(np.random.default_rng(0).normal(0.6, 0.2, 6).tolist())
-CONTROL = Control(
-    arm="shuffled@0.5",
-    label="inconclusive",
-    reason="no",
-    comparison=Comparison(
-        share=0.4, effect=0.1, interval=(-0.1, None), p=0.2, p_holm=0.4, p_equivalence_holm=0.3, values=VALUES
-    ),
-)
-REFUTED_MECHANISM = Mechanism(label="refuted", reason="timestep does as well", controls=(CONTROL,))
-COUNTEREXAMPLE = SearchResult(
-    found=True,
-    tried=7,
-    description=f"(4, 1, 1) {HOSTILE}",
-    files={
+COUNTEREXAMPLE = {
+    "found": True,
+    "tried": 7,
+    "description": f"(4, 1, 1) {HOSTILE}",
+    "files": {
         "arrays": "counterexamples/it.safetensors", "picture": "counterexamples/it.svg",
         "audio flat": "counterexamples/it-flat.flac", "audio lost": "counterexamples/lost.flac",
         "audio stolen": "../artifacts/generate/0/0-0-'quote\".flac",
     },
-)  # fmt: skip
+}  # fmt: skip
+NO_TIME = "no time axis"
 
 
-def difference(name: str, **keys) -> Difference:
-    """A registered difference of the coverage, which rises with the barrier."""
-    given = {
-        "id": name, "statement": f"it rises {HOSTILE}", "metric": "coverage", "arms": [Arm("barrier", 0.5)],
-        "against": [Arm("baseline")], "direction": "higher", "family": "primary", "regimes": ["small"],
-    }  # fmt: skip
-    return Difference(kind="difference", **given | keys)
-
-
-def untested(label: str = "not tested", regime: str = "small", run: str | None = "short", **parts) -> Verdict:
-    """A verdict without any number."""
-    return Verdict(label=label, regime=regime, run=run, reason="why", sentence=f"We found {HOSTILE}.", **parts)
-
-
-def verdict(label: str, regime: str = "small", **parts) -> Verdict:
-    """A verdict of six seeds with all its numbers."""
-    effect = float(np.mean(VALUES))
-    estimate = Estimate(effect=effect, interval=(effect - 0.2, effect + 0.2), minimum_detectable=0.4)
-    given = {
-        "metric": "coverage",
-        "status": Status(label="exploratory", reason="24 seeds are missing"),
-        "sample": Sample(seeds=tuple(range(6)), values=VALUES, tables=("a.parquet",)),
-        "margin": Margin(value=0.25, rule="registered number"),
-        "estimate": estimate,
-        "test": SignificanceTest(
-            p=0.03, p_holm=0.06, p_against=0.9, p_against_holm=1.0, family_size=2, least_p_holm=0.06
-        ),
-        "mechanism": REFUTED_MECHANISM,
+def page() -> dict:
+    """A registry of three claims, with hostile text wherever a registry has text."""
+    measured = {"metric": "coverage", "control": "curriculum", "margin": 0.25, "margin_because": HOSTILE}
+    systems = {
+        name: {"title": title, "column": column, "members": members, "adapter": adapter, "run": "short", "seeds": 6}
+        for name, title, column, members, adapter in (
+            ("curves", "toy curves", "curves", ["trajectories/*"], "full"),
+            ("small", f"the small one {HOSTILE}", "small", ["small"], "dora"),
+            ("medium", "Medium", "Medium", ["medium"], "dora"),
+        )
     }
-    return untested(label, regime, **given | parts)
 
+    def atom(name: str, part: str, label: str, **keys) -> dict:
+        return {
+            "id": name,
+            "part": part,
+            "label": label,
+            "statement": f"it rises {HOSTILE}",
+            "direction": "higher",
+        } | keys
 
-def document() -> dict:
-    """verdicts.json with every label, an unbounded interval, a counterexample, a skipped regime."""
-    effect = float(np.mean(VALUES))
-    order = (
-        verdict("supported", estimate=Estimate(effect=effect, interval=(0.2, None))),
-        verdict("refuted", "trajectories/c2"),
-        verdict("refuted", "trajectories/c32"),
-        untested(regime="medium"),
-    )
-    everything = {"id": "curriculum/always", "statement": "always", "regimes": ["analytic"], "search": "s"}
-    whole = {"id": "curriculum/both", "statement": "both", "regimes": ["small"], "parts": ["curriculum/order"]}
-    curriculum = [
-        (difference("curriculum/order", proof="fixed_point", skip={"analytic": "nothing is trained"}), order),
-        (
-            Universal(kind="universal", **everything),
-            (untested("refuted", "analytic", None, counterexample=COUNTEREXAMPLE),),
-        ),
-        (Conjunction(kind="all", **whole), (untested("inconclusive"),)),
+    order = atom(
+        "curriculum/order", "it rises", f"rises {HOSTILE}", kind="difference", mechanism=["shuffled@0.5"],
+        on={"curves": measured, "small": measured, "medium": measured},
+    )  # fmt: skip
+    detail = atom(
+        "curriculum/detail", "it rises", "by a detail", kind="difference", decides=False, why_not="a detail",
+        on={"small": measured}, not_on={"curves": NO_TIME, "medium": NO_TIME},
+    )  # fmt: skip
+    low = atom(
+        "noise-level/low", "it is high", "w is high", kind="bound", bound=0.9, on={"small": {"metric": "w"}},
+        not_on={"curves": NO_TIME, "medium": NO_TIME},
+    )  # fmt: skip
+    untested = atom(
+        "adapter/x", "it covers", "covers", kind="difference", on={"medium": measured},
+        not_on={"curves": NO_TIME, "small": NO_TIME},
+    )  # fmt: skip
+    algebra = [
+        {"statement": f"always {HOSTILE}", "says": "the sentence", "word": "disproved", "search": "flat_is_damped"},
+        {"statement": "at the fixed point", "says": "a tautology", "word": "proved", "proof": "fixed_point"},
     ]
-    bound = Bound(
-        kind="bound", id="noise-level/low", statement="it is high", metric="participation_ratio",
-        arms=[Arm("barrier", 0.5)], direction="higher", bound=0.9, family="primary", regimes=["small"],
-        proof="elasticities",
-    )  # fmt: skip
-    failed = verdict("assay failed", "densities/eight_gaussians", estimate=None, test=None, mechanism=None)
-    noise = [(bound, (verdict("refuted", metric="participation_ratio", mechanism=None), failed))]
-    claims = {"curriculum": curriculum, "noise-level": noise, "adapter": [(difference("adapter/x"), (untested(),))]}
-    gate = Gate(
-        metric="heldout_loss", passed=False, reason="the oracle's effect is not detected", n=6,
-        oracle=ArmCheck(effect=-0.1, p=0.2), constant=ArmCheck(effect=0.0, p=0.01), margin=0.2,
-    )  # fmt: skip
-    regime = Regime(title="the small Stable Audio 3", adapter="dora", runs=["short"], gate="x", seeds=6)
+    claims = {
+        "curriculum": (f"Always it rises. {HOSTILE}", [order, detail], algebra),
+        "noise-level": ("Then it is high.", [low], []),
+        "adapter": ("And it covers.", [untested], []),
+    }
+    return {
+        "rules": {"level": 0.05, "control_level": 0.05, "most_atoms": 12, "fewest_seeds": 6, "resamples": 1000},
+        "confirmatory": {"first": 100, "last": 123},
+        "systems": systems,
+        "controls": {"curriculum": {"title": HOSTILE, "plus": ["class"], "minus": ["class_reversed"], "half": True}},
+        "claims": [
+            {"id": name, "sentence": sentence, "place": "abstract", "atoms": atoms, "algebra": by_algebra}
+            for name, (sentence, atoms, by_algebra) in claims.items()
+        ],
+    }
+
+
+def planted() -> pd.DataFrame:
+    """Outcomes of six seeds: an effect on the curves, none on the small model, whose control is not detected."""
+    rng = np.random.default_rng(0)
+    parts = []
+    for regime, effect, control in (("trajectories/c2", 1.0, 2.0), ("trajectories/c32", 2.0, 2.0), ("small", 0.0, 0.0)):
+        effects = {
+            "barrier@0.5": effect,
+            "baseline": 0,
+            "shuffled@0.5": 0,
+            "class": control,
+            "class_reversed": -control,
+        }
+        rows = {(arm, "coverage"): 5 + shift + 0.1 * rng.standard_normal(6) for arm, shift in effects.items()}
+        rows["baseline", "w"] = 0.2 + 0.01 * rng.standard_normal(6)
+        adapter = "dora" if regime == "small" else "full"
+        parts.append(plant.table(rows, regime, adapter=adapter))
+    return pd.concat(parts, ignore_index=True).assign(table="a.parquet")
+
+
+def document(folder: Path) -> dict:
+    """verdicts.json of the page on the planted outcomes; the registry is written into `folder`."""
+    path = folder / "registry.yaml"
+    path.write_text(yaml.safe_dump(page()))
+    plan, table = registry.load(path), planted()
     return plain(
-        Document(
-            registry=RegistryFile(sha256="0" * 64, committed=True),
+        judged_document(
+            plan,
+            judge(plan, table),
+            {("flat_is_damped", "analytic"): COUNTEREXAMPLE},
+            table,
+            file=RegistryFile(sha256="0" * 64, committed=True),
             tree=Tree(revision="1" * 40, clean=False),
-            tables=(Table(path="artifacts/toys/outcomes.parquet", sha256="2" * 64, rows=9),),
-            regimes={"small": regime},
-            gates={"small": {"short": gate}},
-            claims=tuple(
-                JudgedClaim(
-                    id=name,
-                    sentence=f"Sentence of {name}. {HOSTILE}",
-                    place="abstract",
-                    counts={},
-                    hypotheses=tuple(JudgedHypothesis(registered=one, verdicts=of) for one, of in judged),
-                )
-                for name, judged in claims.items()
-            ),
+            tables=[Table(path="artifacts/toys/outcomes.parquet", sha256="2" * 64, rows=9, seal="")],
         )
     )
 
@@ -213,7 +197,7 @@ def write_run(root: Path) -> None:
         "results/base.json": {"loss_by_tenth_of_t": tenths},
         "results/census.json": summary,
         "results/encode.json": {"heldout_error_db_decoded": 1.3},
-        "results/verdicts.json": document(),
+        "results/verdicts.json": document(root),
         "artifacts/corpus/summary.json": {"clips": 3},
     }
     for path, content in numbers.items():

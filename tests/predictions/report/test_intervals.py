@@ -10,7 +10,7 @@ finite = st.floats(-1e6, 1e6).map(lambda value: round(value, 6))
 
 
 def drawn(*numbers, **keywords):
-    return ET.fromstring(interval(*numbers, **{"css": "supported", "alt": '<&"', **keywords}))
+    return ET.fromstring(interval(*numbers, **{"css": "good", "alt": '<&"', **keywords}))
 
 
 @given(finite, finite, finite, finite, st.floats(0, 1e6))

@@ -67,6 +67,6 @@ def test_no_two_metrics_share_a_name():
     assert len(set(theme.METRICS.values())) == len(theme.METRICS)
 
 
-def test_an_unknown_label_has_a_sign_that_no_known_label_has():
+def test_an_unknown_word_has_a_sign_that_no_known_word_has():
     assert theme.sign("new") is theme.UNKNOWN
-    assert theme.UNKNOWN.sign not in {sign.sign for sign in theme.LABELS.values()}
+    assert theme.UNKNOWN.sign not in {sign.sign for sign in theme.WORDS.values()}

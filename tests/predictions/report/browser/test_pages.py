@@ -130,23 +130,6 @@ def test_without_javascript_the_arms_can_be_heard(opened):
     assert not page.locator(".ask").first.is_visible()
 
 
-def test_a_table_of_claims_sorts_whole_claims_and_restores_their_order(opened):
-    page = opened("index.html")
-    order = "(bodies) => bodies.map((body) => body.id)"
-    bodies = page.locator("table.verdicts tbody")
-    assert bodies.evaluate_all(order) == ["curriculum", "noise-level", "adapter"]
-    effect = page.locator("table.verdicts thead th").nth(2)
-    effect.locator("button").click()
-    assert effect.get_attribute("aria-sort") == "ascending"
-    assert bodies.evaluate_all(order) == ["noise-level", "curriculum", "adapter"]
-    effect.locator("button").press("Enter")
-    assert effect.get_attribute("aria-sort") == "descending"
-    assert bodies.evaluate_all(order) == ["adapter", "curriculum", "noise-level"]
-    page.locator("table.verdicts thead button").first.click()
-    assert effect.get_attribute("aria-sort") is None
-    assert bodies.evaluate_all(order) == ["curriculum", "noise-level", "adapter"]
-
-
 def test_a_table_of_numbers_sorts_by_value_not_by_text(opened):
     page = opened("training.html")
     head = page.locator("table.sortable thead th").nth(4)
