@@ -19,7 +19,7 @@ SUBCOMMANDS: dict[str, str] = {  # name -> the first line of its module's docstr
 MODULES: dict[str, tuple[str, str]] = {  # name -> the module that `python -m` runs, and what it does
     "compose": ("eisbach.compose", "Compose params.yaml from conf/: profile=NAME, data=NAME, key=value."),
     "check": ("eisbach.pipeline.preflight", "Check params.yaml and the paths that it names."),
-    "verdicts": ("predictions", "Judge tables of outcomes by the registered hypotheses."),
+    "verdicts": ("predictions", "Judge tables of outcomes by the registered atoms."),
     "report": ("predictions.report", "Write report/ from the tables of the last run."),
 }
 OWN = ("eisbach", "predictions", "toy_models")
