@@ -8,7 +8,7 @@ from eisbach import compose
 from eisbach.errors import UserError
 from eisbach.pipeline import params
 from eisbach.pipeline.params import Folder, MusicCaps, Scores
-from tests.settings import text
+from tests.settings import PARAMS, text
 
 ROOT = Path(__file__).parents[3]
 
@@ -168,7 +168,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
 
 @pytest.mark.parametrize("number", ["1e-4", "1E-4", "1.0e-4", ".0001", "0.0001"])
 def test_a_number_may_be_written_in_any_usual_way(tmp_path, number):
-    changed = text().replace("\n  lr: 0.0005\n", f"\n  lr: {number}\n")
+    changed = text().replace(f"\n  lr: {PARAMS.finetune.lr}\n", f"\n  lr: {number}\n", 1)  # finetune's comes first
     assert changed != text()
     assert params.load(written(tmp_path, changed)).finetune.lr == 1e-4
     assert preset(tmp_path, f"finetune.lr={number}").finetune.lr == 1e-4
