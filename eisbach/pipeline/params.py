@@ -89,9 +89,7 @@ class Prepare:
     seed: Seed
     clip_seconds: Annotated[float, Field(ge=0.1, le=3600)]  # of scores: 1 to 30
     clips: dict[Literal["base", "finetune", "heldout"], CountOrNone]
-    level: Literal[
-        "rms", "lufs", "source"
-    ]  # of recorded music: a clip at -26 dB RMS, a file at -16 LUFS +- 2, as it is
+    level: Literal["rms", "lufs", "source"]  # recordings: clips at -26 dB RMS, files at -16 LUFS +- 2, as is
     corpus: Annotated[Scores | MusicCaps | Folder, Field(discriminator="kind")]
 
     @model_validator(mode="after")
