@@ -8,7 +8,7 @@ from eisbach import compose
 from eisbach.errors import UserError
 from eisbach.pipeline import params
 from eisbach.pipeline.params import Folder, MusicCaps, Scores
-from tests.settings import PARAMS, text
+from tests.settings import text
 
 ROOT = Path(__file__).parents[3]
 
