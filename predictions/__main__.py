@@ -41,7 +41,10 @@ def main() -> None:
         judgement,
         archive.collect(arguments.out.parent, paths.CENSUS, paths.CLIPS),
         table,
-        file=RegistryFile(sha256=seal.digest(plan), committed=seal.committed(path)),
+        file=RegistryFile(
+            sha256=seal.digest(plan),
+            committed=seal.committed(path) and seal.committed(path.with_name(registry.MARGINS)),
+        ),
         tree=Tree(revision=revision and revision.strip(), clean=seal.clean()),
         tables=sources,
     )

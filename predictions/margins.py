@@ -54,24 +54,28 @@ def main() -> None:
     print(f"{sum(map(len, found.values()))} margins of {len(found)} atoms are in {out}; check and commit it")
 
 
-def spreads(telemetry: "pd.DataFrame", seeds: list[int]) -> dict[str, float]:
-    """The spread of every arm's factors, standard deviation over mean, averaged over seeds."""
+def spreads(telemetry: "pd.DataFrame", seeds: list[int]) -> dict[tuple[str, str], float]:
+    """(regime, arm) -> the spread of its factors, standard deviation over mean, averaged over seeds."""
     if telemetry.empty:
         return {}
     own = telemetry[telemetry["seed"].isin(seeds)]
-    factors = own.groupby(["arm", "seed"])["factor"]
-    return (factors.std(ddof=0) / factors.mean()).groupby("arm").mean().to_dict()
+    factors = own.groupby(["regime", "arm", "seed"])["factor"]
+    return (factors.std(ddof=0) / factors.mean()).groupby(["regime", "arm"]).mean().to_dict()
 
 
-def margins(plan: "Registry", table: "pd.DataFrame", factors: Mapping[str, float]) -> "dict[str, dict[str, Margin]]":
+def margins(
+    plan: "Registry", table: "pd.DataFrame", factors: Mapping[tuple[str, str], float]
+) -> "dict[str, dict[str, Margin]]":
     """Atom -> system -> margin, for every atom that needs one and has a positive control in `table`.
+
+    A system that `table` does not have keeps the margins of the registry.
 
     Raises UserError where a regime in `table` lacks a seed of those that freeze margins.
     """
     from predictions.judge.outcomes import Missing, pivot
     from predictions.registry.schema import matches
 
-    found: dict[str, dict[str, Margin]] = {}
+    found = {atom: dict(of) for atom, of in plan.margins.items()}
     for name, system in plan.systems.items():
         rows = table[table["run"] == system.run]
         tables = {
@@ -99,7 +103,7 @@ def _check_complete(regime: str, seeds: "pd.Series", plan: "Registry") -> None:
         raise UserError(f"'{regime}' lacks seed {lacking[0]} of those that freeze margins; run it first")
 
 
-def _margin(plan: "Registry", atom: "AnyAtom", name: str, tables: "Tables", factors: Mapping[str, float]) -> "Margin":
+def _margin(plan: "Registry", atom: "AnyAtom", name: str, tables: "Tables", factors: Mapping) -> "Margin":
     from predictions.judge import quantities, statistics
     from predictions.registry.schema import Margin
 
@@ -116,14 +120,14 @@ def _margin(plan: "Registry", atom: "AnyAtom", name: str, tables: "Tables", fact
         margin, because = on.paper, "the paper's own figure"
     else:
         margin, because = SHARE * abs(mean), f"a quarter of {control.title}"
-    barrier, strong = factors.get("barrier"), factors.get(control.plus[0].name)
-    reached = margin and barrier and strong and name in ("small", "medium")
+    barrier, strong = ([factors.get((regime, arm)) for regime in tables] for arm in ("barrier", control.plus[0].name))
+    share = barrier[0] / strong[0] if len(tables) == 1 and barrier[0] and strong[0] else None
     return Margin(
         margin=margin and _rounded(margin),
         control=_rounded(mean),
         error=_rounded(error),
         p=_rounded(p),
-        reach=_rounded(barrier / strong * abs(mean) / margin) if reached else None,
+        reach=_rounded(share * abs(mean) / margin) if share and margin else None,
         because=because,
     )
 

@@ -17,19 +17,19 @@ def mechanism(run: "Run", atom: Difference, margin: float | None) -> Mechanism:
     """The barrier's effect minus each control's, with the words of a difference and the same margin.
 
     "sample-specific" if all differences hold or are present, "explained by" the first control whose difference is
-    absent. A control that no member trained is not tested.
+    absent, "not tested" where a control was not trained that the label would need.
     """
     found = [_explanation(run, atom, arm, margin) for arm in atom.mechanism]
     if atom.pair:
         found.append(_pair(run, atom, margin))
-    tested = [one for one in found if one.word != "not tested"]
-    by = next((one.arm for one in tested if one.word == "absent"), None)
-    if not tested:
-        label = "not tested"
-    elif by is not None:
+    words_found = {one.word for one in found}
+    by = next((one.arm for one in found if one.word == "absent"), None)
+    if by is not None:
         label = "explained by"
+    elif words_found <= {"holds", "present"}:
+        label = "sample-specific"
     else:
-        label = "sample-specific" if all(one.word in ("holds", "present") for one in tested) else "undecided"
+        label = "not tested" if words_found <= {"holds", "present", "not tested"} else "undecided"
     return Mechanism(label=label, by=by, controls=tuple(found))
 
 

@@ -64,9 +64,9 @@ def clean(folder: Path = ROOT) -> bool:
 
 
 def committed(path: str | Path) -> bool:
-    """Whether the file equals its version in git's last commit, byte for byte."""
+    """Whether the file equals its version in git's last commit, byte for byte; a file that is neither, too."""
     path = Path(path).resolve()
-    return git("show", f"HEAD:./{path.name}", folder=path.parent) == path.read_text()
+    return git("show", f"HEAD:./{path.name}", folder=path.parent) == (path.read_text() if path.is_file() else None)
 
 
 def seal(registry: Registry, seeds: Iterable[int], target: Path = SEAL, root: Path = ROOT) -> None:

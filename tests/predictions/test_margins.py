@@ -1,6 +1,6 @@
 """Freezing margins: the number, its reason, and what is not detected; the command's file is what the registry reads."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,8 @@ def bare(page, load_page):
     return load
 
 
-def frozen(plan, table, system="toy", **factors):
-    return margins.margins(plan, table, factors)["claim/risk"][system]
+def frozen(plan, table, system="toy", factors=None):
+    return margins.margins(plan, table, factors or {})["claim/risk"][system]
 
 
 def test_a_margin_is_a_quarter_of_what_the_control_did(bare):
@@ -57,20 +57,31 @@ def test_a_control_that_is_not_detected_or_acts_the_other_way_gives_no_margin(ba
     assert "the control was not detected on 12 seeds" in found.because
 
 
-def test_the_reach_is_the_linear_response_to_the_spread_of_factors(bare, page, load_page):
-    bare()
-    plan = load_page(json.loads(json.dumps(page).replace('"real"', '"small"')))
-    table = planted(**SEEDS, regime="real").assign(regime="small")
-    found = frozen(plan, table, "small", barrier=0.05, **{"class": 0.5})
+def test_the_reach_is_the_linear_response_to_the_spread_of_factors(bare):
+    factors = {("real", "barrier"): 0.05, ("real", "class"): 0.5, ("another", "class"): 9.0}
+    found = frozen(bare(), planted(**SEEDS, regime="real"), "real", factors)
     assert found.reach == pytest.approx(0.1 * found.control / found.margin, rel=0.01)
+
+
+def test_a_system_that_was_not_run_keeps_its_margins(bare):
+    plan = bare()
+    first = margins.margins(plan, planted(**SEEDS), {})
+    both = margins.margins(replace(plan, margins=first), planted(**SEEDS, regime="real"), {})
+    assert both["claim/risk"]["toy"] == first["claim/risk"]["toy"]
+    assert set(both["claim/risk"]) == {"toy", "real"}
 
 
 def test_the_spread_of_factors_is_their_deviation_over_their_mean_by_seed():
     rng = np.random.default_rng(0)
     factors = {seed: rng.uniform(0.5, 1.5, 100) for seed in (1100, 1101)}
-    table = pd.concat([pd.DataFrame({"arm": "barrier", "seed": seed, "factor": of}) for seed, of in factors.items()])
+    table = pd.concat(
+        [
+            pd.DataFrame({"regime": "small", "arm": "barrier", "seed": seed, "factor": of})
+            for seed, of in factors.items()
+        ]
+    )
     found = margins.spreads(pd.concat([table, table.assign(seed=0, factor=9.0)]), [1100, 1101])
-    assert found == {"barrier": pytest.approx(np.mean([of.std() / of.mean() for of in factors.values()]))}
+    assert found == {("small", "barrier"): pytest.approx(np.mean([of.std() / of.mean() for of in factors.values()]))}
 
 
 def test_margins_are_frozen_on_all_their_seeds_or_not_at_all(bare):
