@@ -1,8 +1,9 @@
 """Freeze the margins: `python -m predictions.margins` on a run of the seeds 1100 to 1111 at the final settings.
 
 A margin is the paper's own figure where it gives one and the positive control reaches it, otherwise a quarter of what
-the positive control did on these seeds. They are used for nothing else. Where the control was not detected there, the
-registry gets no margin, and says so. Writes predictions/registry/margins.yaml; check and commit it.
+the positive control did on these seeds. Its direction is frozen too, and the gate asks for it on other seeds. Where the
+control was not detected (two-sided), the registry gets no margin, and says so. Writes
+predictions/registry/margins.yaml; check and commit it.
 """
 
 from collections.abc import Mapping
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 SHARE = 0.25  # of the positive control's effect
 HEADER = """\
 # The frozen margins, in the unit of each atom's x (registry.yaml). Written by `python -m predictions.margins` from
-# seeds {first} to {last}, which decide nothing else. `control`: the positive control's effect there, with its standard
-# error and one-sided p. `reach`: what the barrier's spread of factors reaches by linear response, in margins.
+# seeds {first} to {last}, which judge nothing. `control`: the positive control's effect there, with its standard error
+# and two-sided p. `acts`: its direction, which the gate asks for on other seeds: along the claim's or against it.
+# `reach`: what the barrier's spread of factors reaches by linear response, in margins.
 """
 
 
@@ -111,8 +113,7 @@ def _margin(plan: "Registry", atom: "AnyAtom", name: str, tables: "Tables", fact
     control = plan.controls[on.control]
     values = quantities.of_control(control, atom, on, tables).values.to_numpy()
     mean, error = float(values.mean()), float(values.std(ddof=1) / len(values) ** 0.5)
-    side = "greater" if on.control_acts == "along" else "less"
-    p = float(statistics.sign_flip_p(values, alternative=side))
+    p = float(statistics.sign_flip_p(values))
     detected = p < plan.rules.control_level
     if not detected:
         margin, because = None, f"no margin: the control was not detected on {len(values)} seeds (p = {p:.2g})"
@@ -124,6 +125,7 @@ def _margin(plan: "Registry", atom: "AnyAtom", name: str, tables: "Tables", fact
     share = barrier[0] / strong[0] if len(tables) == 1 and barrier[0] and strong[0] else None
     return Margin(
         margin=margin and _rounded(margin),
+        acts=("along" if mean > 0 else "against") if detected else None,
         control=_rounded(mean),
         error=_rounded(error),
         p=_rounded(p),

@@ -52,12 +52,14 @@ def _constant(wanted: Constancy, tables: Tables) -> ArmCheck:
     return ArmCheck(effect=float(values.mean()), interval=interval, passed=passed, reason=reason)
 
 
-def control(registry: Registry, atom: Atom, on: On, tables: Tables, own: Quantity) -> ControlCheck | None:
+def control(registry: Registry, atom: Atom, system: str, tables: Tables, own: Quantity) -> ControlCheck | None:
     """Gate (b) of an atom whose x is `own`; None where it has no positive control. Raises Missing without its arms."""
+    on = atom.on[system]
     if on.control is None:
         return None
     found = quantities.of_control(registry.controls[on.control], atom, on, tables).values
-    side = "greater" if on.control_acts == "along" else "less"
+    acts = registry.control_acts(atom, system)
+    side = "greater" if acts == "along" else "less"
     p = float(statistics.sign_flip_p(found.to_numpy(), alternative=side))
     seeds = found.index.intersection(own.values.index)
     part = fieller(own.values.loc[seeds].to_numpy(), found.loc[seeds].to_numpy())
@@ -66,7 +68,7 @@ def control(registry: Registry, atom: Atom, on: On, tables: Tables, own: Quantit
         share = Share(value=part.value, interval=ends(part.low, part.high))
     return ControlCheck(
         name=on.control,
-        acts=on.control_acts,
+        acts=acts,
         effect=float(found.mean()),
         p=p,
         passed=p < registry.rules.control_level,

@@ -177,7 +177,7 @@ def _of_seeds(run: Run, atom: Atom, plain: Verdict) -> Verdict:
     judged = replace(plain, sample=effects.sample(own), effect=effect)
     control, why = None, ""
     if on.control is not None:
-        control = gates.control(run.registry, atom, on, run.tables, own)
+        control = gates.control(run.registry, atom, run.name, run.tables, own)
         trained = run.judged.gate.trained
         if trained is not None and not trained.passed:
             why = f"training is not shown to lower the loss: {trained.reason}"

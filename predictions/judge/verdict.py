@@ -74,7 +74,7 @@ class Share:
 
 @record
 class ControlCheck:
-    """Gate (b): whether the positive control acts, in its registered direction."""
+    """Gate (b): whether the positive control acts in its frozen direction."""
 
     name: str
     acts: Literal["along", "against"]

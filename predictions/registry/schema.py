@@ -32,6 +32,7 @@ Size: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Run: TypeAlias = Literal["short", "converged"]
 Direction: TypeAlias = Literal["higher", "lower"]
 Scale: TypeAlias = Literal["log", "plain"]
+Acts: TypeAlias = Literal["along", "against"]
 
 BARRIER, BASELINE, BASE = Arm("barrier", 0.5), Arm("baseline"), Arm("base")
 
@@ -82,7 +83,7 @@ class On:
     over: Literal["seeds", "pieces"] = "seeds"  # pieces: a given model's weights, interval by bootstrap over pieces
     members: list[Name] = field(default_factory=list)  # regimes; empty: all of the system's
     control: Name | None = None  # a key of `controls`
-    control_acts: Literal["along", "against"] = "along"  # the claim's direction
+    control_acts: Acts = "along"  # the claim's direction; a frozen margin knows better
     paper: Size | None = None  # the paper's own figure in x's unit
     margin: Size | None = None  # in x's unit; None: from margins.yaml
     margin_because: Name | None = None
@@ -229,12 +230,13 @@ class Rules:
 
 @section
 class Margin:
-    """A frozen margin: a quarter of what the positive control did, on seeds that nothing else uses."""
+    """A frozen margin: a quarter of what the positive control did on seeds that judge nothing, and its direction."""
 
     margin: Size | None  # in x's unit; None where the control was not detected
+    acts: Acts | None  # the control's direction, which the gate asks for; None where it was not detected
     control: float  # its effect in x's unit, positive in the claim's direction
     error: float  # standard error over the seeds
-    p: float  # one-sided, in the control's registered direction
+    p: float  # two-sided
     reach: float | None  # what the barrier reaches by linear response, in margins; None where it has no spread
     because: Name
 
@@ -265,6 +267,11 @@ class Registry:
 
     def frozen(self, atom: Atom, system: str) -> Margin | None:
         return self.margins.get(atom.id, {}).get(system)
+
+    def control_acts(self, atom: Atom, system: str) -> Acts:
+        """The direction in which the atom's positive control must act: the frozen one, else the registered one."""
+        frozen = self.frozen(atom, system)
+        return (frozen.acts if frozen else None) or atom.on[system].control_acts
 
     def margin(self, atom: Atom, system: str) -> tuple[float | None, str]:
         """The atom's margin in x's unit and the reason; None where the registry has no number."""

@@ -10,7 +10,7 @@ from eisbach.errors import UserError
 from predictions import margins
 from predictions.judge.outcomes import pivot
 from predictions.judge.quantities import of_control
-from tests.predictions.conftest import planted
+from tests.predictions.conftest import judged, planted
 
 SEEDS = {"first": 1100, "n": 12}
 
@@ -50,11 +50,21 @@ def test_the_paper_s_figure_is_taken_where_the_control_reaches_it(bare, paper, m
     assert (found.because == "the paper's own figure") == (margin == paper)
 
 
-@pytest.mark.parametrize("control", [0.0, 4.0])
-def test_a_control_that_is_not_detected_or_acts_the_other_way_gives_no_margin(bare, control):
-    found = frozen(bare(), planted(**SEEDS, **{"class": control, "class_reversed": -control}))
-    assert found.margin is None
+def test_a_control_that_is_not_detected_gives_no_margin_and_no_direction(bare):
+    found = frozen(bare(), planted(**SEEDS, **{"class": 0.0, "class_reversed": 0.0}))
+    assert (found.margin, found.acts) == (None, None)
     assert "the control was not detected on 12 seeds" in found.because
+
+
+@pytest.mark.parametrize(("control", "acts"), [(-4.0, "along"), (4.0, "against")])
+def test_the_control_s_direction_is_frozen_and_the_gate_asks_for_it(bare, control, acts):
+    plan, acting = bare(), {"class": control, "class_reversed": -control}
+    found = margins.margins(plan, planted(**SEEDS, **acting), {})
+    assert found["claim/risk"]["toy"].acts == acts
+    sealed = replace(plan, margins=found)
+    assert judged(sealed, planted(seed=1, **acting)).control.passed
+    turned = {name: -effect for name, effect in acting.items()}
+    assert not judged(sealed, planted(seed=1, **turned)).control.passed
 
 
 def test_the_reach_is_the_linear_response_to_the_spread_of_factors(bare):

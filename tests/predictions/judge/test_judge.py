@@ -392,7 +392,7 @@ def test_a_log_ratio_of_two_weights_over_pieces_is_one(page, load_page):
 def test_a_frozen_margin_is_used_where_the_registry_has_none(page, load_page):
     atom(page)["on"]["toy"] = {"metric": "risk", "control": "curriculum"}
     plan = load_page(page)
-    frozen = Margin(margin=1.0, control=4.0, error=0.1, p=0.0, reach=0.5, because="a quarter")
+    frozen = Margin(margin=1.0, acts="along", control=4.0, error=0.1, p=0.0, reach=0.5, because="a quarter")
     assert judged(plan, planted()).margin is None
     assert judged(plan, planted()).word == "present"  # without a margin nothing holds and nothing is absent
     assert judged(plan, planted(barrier=0.0)).word == "undecided"

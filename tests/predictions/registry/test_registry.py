@@ -148,7 +148,7 @@ def test_a_fault_is_named_with_its_atom_and_key(page, load_page, change, named):
     assert named in str(error.value)
 
 
-MARGIN = "{margin: 0.5, control: 2.0, error: 0.1, p: 0.001, reach: null, because: a quarter}"
+MARGIN = "{margin: 0.5, acts: along, control: 2.0, error: 0.1, p: 0.001, reach: null, because: a quarter}"
 
 
 def test_margins_beside_the_registry_are_read(page, load_page, tmp_path):

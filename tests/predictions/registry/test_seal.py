@@ -78,7 +78,7 @@ def code(name):
 
 
 def margin(root):
-    text = "claim/risk: {toy: {margin: 0.5, control: 2.0, error: 0.1, p: 0.001, reach: null, because: a quarter}}"
+    text = "claim/risk: {toy: {margin: 0.5, acts: along, control: 2.0, error: 0.1, p: 0.001, reach: null, because: a quarter}}"
     (root / "margins.yaml").write_text(text)
 
 
