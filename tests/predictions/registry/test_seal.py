@@ -78,7 +78,8 @@ def code(name):
 
 
 def margin(root):
-    text = "claim/risk: {toy: {margin: 0.5, acts: along, control: 2.0, error: 0.1, p: 0.001, reach: null, because: a quarter}}"
+    margin = "{margin: 0.5, acts: along, control: 2.0, error: 0.1, p: 0.001, reach: null, because: a quarter}"
+    text = f"claim/risk: {{toy: {margin}}}"
     (root / "margins.yaml").write_text(text)
 
 
