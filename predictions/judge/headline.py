@@ -98,7 +98,12 @@ def phrase(atom: AnyAtom, verdict: Verdict) -> str:
 def answer(claims: list[JudgedClaim], systems: Mapping[str, JudgedSystem], table: pd.DataFrame) -> str:
     """Should I switch it on? In numbers: at which lambda, on what, how much, and what is not known."""
     if not any(systems[name].seeds for name in systems):
-        return "Nothing was run yet."
+        measured = any(verdict.effect for claim in claims for one in claim.atoms for verdict in one.verdicts)
+        return (
+            "Nothing was trained yet: only the weights of the given model are measured."
+            if measured
+            else "Nothing was run yet."
+        )
     parts = [_verdict_on_music(claims), _distances(table), _shares(claims)]
     seeds = ", ".join(f"{one.registered.title} ({len(one.seeds)} seeds)" for one in systems.values() if one.seeds)
     parts.append(f"Run so far: {seeds}; {'; '.join(sorted({s.status.label for s in systems.values() if s.status}))}.")

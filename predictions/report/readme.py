@@ -79,8 +79,8 @@ def table(kept: dict) -> str:
     headline = kept["headline"]
     columns = headline["columns"]
     lines = [f"| claim | {' | '.join(map(markdown, columns))} |", "| --- |" + " --- |" * len(columns)]
-    for claim, cells in headline["rows"].items():
-        legend = kept["legends"][claim]
+    for claim, legend in kept["legends"].items():  # in the registry's order
+        cells = headline["rows"][claim]
         name = f"**{markdown(claim)}**" + (f": {markdown(legend)}" if legend else "")
         texts = (markdown(cells[column]["text"] or cells[column]["word"]) for column in columns)
         lines.append(f"| {name} | {' | '.join(texts)} |")
