@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("benchmarks", "eisbach", "predictions", "toy_models")
-CPU_SECONDS = 4  # of one answer: importing the models takes more
+CPU_SECONDS = 6  # of one answer: importing the models takes more; torch alone takes 3 on a busy machine
 
 
 def modules() -> Iterator[str]:
