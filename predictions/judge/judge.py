@@ -114,7 +114,9 @@ def _seeds_that_count(registry: Registry, plan: System, rows: pd.DataFrame, seal
                 f"; of the exploratory seeds 0 to {plan.seeds - 1} there are {len(present & set(range(plan.seeds)))}"
             )
         if others := present - {*range(plan.seeds), *wanted}:
-            frozen = " (some of them froze the margins)" if others & {*registry.freezing.seeds} else ""
+            frozen = (
+                " (some of them froze the margins)" if registry.freezing and others & {*registry.freezing.seeds} else ""
+            )
             reason += f"; {len(others)} that are neither exploratory nor confirmatory{frozen} are judged too"
         return rows, Status(label="exploratory", reason=reason)
     rows = rows[rows["seed"].isin(wanted)]
