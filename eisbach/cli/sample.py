@@ -1,6 +1,7 @@
 """Generate audio for your own prompts, with or without adapters, and write FLAC files."""
 
 import argparse
+import math
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -11,19 +12,19 @@ PLAIN = {"steps": 50, "apg": 0.0, "schedule": "training", "headroom": 0.0}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompts", nargs="+", metavar="PROMPT", help="the text of one sample")
     parser.add_argument("--out", type=Path, default=Path("samples"), help="the folder to write to (default: samples)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of each sample (default: 10)")
+    parser.add_argument("--seconds", type=finite, default=10.0, help="length of each sample (default: 10)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
     parser.add_argument("--negative", default="", metavar="PROMPT", help="a prompt that guidance leads away from")
-    parser.add_argument("--cfg", type=float, default=3.0, help="scale of guidance; 1: none (default: 3)")
+    parser.add_argument("--cfg", type=finite, default=3.0, help="scale of guidance; 1: none (default: 3)")
     parser.add_argument("--steps", type=int, help="Euler steps (default: 50; of released models 100)")
     parser.add_argument(
-        "--apg", type=float, help="0: classifier-free guidance, 1: Stability's (default: 0; released 1)"
+        "--apg", type=finite, help="0: classifier-free guidance, 1: Stability's (default: 0; released 1)"
     )
     parser.add_argument(
         "--schedule", choices=("training", "sampling"), help="times (default: training; released: sampling)"
     )
     parser.add_argument(
-        "--headroom", type=float, help="seconds generated after each sample and cut off (default: 0; released: 6)"
+        "--headroom", type=finite, help="seconds generated after each sample and cut off (default: 0; released: 6)"
     )
     parser.add_argument(
         "--adapter",
@@ -34,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a file in Stable Audio 3's format or a folder in PEFT's; may be given several times",
     )
     parser.add_argument(
-        "--strength", action="append", type=float, default=[], help="of each adapter, in the same order (default: 1)"
+        "--strength", action="append", type=finite, default=[], help="of each adapter, in the same order (default: 1)"
     )
     parser.add_argument(
         "--interval",
         nargs=2,
-        type=float,
+        type=finite,
         default=(0.0, 1.0),
         metavar=("START", "END"),
         help="the adapters act only at t in [START, END]; 1 is noise, 0 is data (default: 0 1)",
@@ -66,6 +67,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="of a released model (default: cpu)")
 
 
+def finite(text: str) -> float:
+    """The number that `text` spells. Raises ArgumentTypeError for other text, NaN and infinities."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a finite number")
+    return value
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Write `NN.flac` for each prompt and print its path. Raises UserError for arguments that do not fit."""
     from eisbach.errors import UserError
@@ -80,6 +92,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--interval is {start:g} {end:g}; give a start and an end with 0 <= start <= end <= 1")
     if arguments.seconds <= 0:
         raise UserError(f"--seconds is {arguments.seconds:g}; give a positive length")
+    if (arguments.headroom or 0) < 0:
+        raise UserError(f"--headroom is {arguments.headroom:g}; give 0 or more seconds")
     if arguments.steps is not None and arguments.steps < 1:
         raise UserError(f"--steps is {arguments.steps}; give at least 1")
 

@@ -73,6 +73,7 @@ def test_an_adapter_acts_only_in_its_interval_of_t(workplace):
         (["--strength", "1"], "1 strengths for 0 adapters"),
         (["--interval", "0.5", "0.2"], "0 <= start <= end <= 1"),
         (["--seconds", "0"], "give a positive length"),
+        (["--headroom", "-1"], "give 0 or more seconds"),
         (["--steps", "0"], "give at least 1"),
         (["--adapter", "nowhere.safetensors"], "nowhere.safetensors is missing"),
     ],
@@ -80,3 +81,11 @@ def test_an_adapter_acts_only_in_its_interval_of_t(workplace):
 def test_a_wrong_argument_is_refused_in_one_sentence(options, said):
     with pytest.raises(SystemExit, match=said):
         main(["sample", "a prompt", *options])
+
+
+@pytest.mark.parametrize("option", ["--seconds", "--cfg", "--apg", "--headroom", "--strength"])
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "much"])
+def test_a_number_is_finite(option, text, capsys):
+    with pytest.raises(SystemExit):
+        main(["sample", "a slow piano", f"{option}={text}"])
+    assert f"'{text}' is not a finite number" in capsys.readouterr().err
