@@ -13,9 +13,9 @@ import soundfile
 import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file
-from stable_audio_tools.models.lora import get_lora_layers, get_lora_params, load_and_apply_loras
+from stable_audio_tools.models.lora import get_lora_layers, load_and_apply_loras
 
-from eisbach import compose, flow
+from eisbach import compose
 from eisbach.adapters.imported import use_adapter
 from eisbach.adapters.paired import PairedAdapters
 from eisbach.adapters.sa3_format import export_adapter, import_adapter
@@ -23,7 +23,8 @@ from eisbach.data import latents
 from eisbach.models import hub, released
 from eisbach.models.velocity import predict
 from eisbach.pipeline import paths, tables
-from tests import checkpoints
+from eisbach.pipeline.params import load
+from tests import checkpoints, stability_trainer
 from tests.eisbach.adapters import stability
 
 CONF = Path(__file__).parents[4] / "conf"
@@ -129,18 +130,17 @@ def draws(clips, seed):
 
 
 def train_as_stability_does(path):
-    """Two steps with Stability's own layers, its trainer's defaults for type, rank and layers, and its saver."""
-    model, clips = loaded(), latents.load(paths.ARCHIVE).split("finetune")
-    stability.add(model, rank=16, alpha=16)
-    parameters = [*get_lora_params(model.model), *get_lora_params(model.conditioner)]
-    optimizer = torch.optim.AdamW(parameters, lr=0.02, weight_decay=0.01, betas=(0.9, 0.95))
+    """Two steps of Stability's own trainer with its optimizer and default layers, written by its own saver."""
+    model, clips, chosen = loaded(), latents.load(paths.ARCHIVE).split("finetune"), load().finetune
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # of the adapter's initial values
+        trainer = stability_trainer.wrapper(model, chosen)
+    (optimizer,) = trainer.configure_optimizers()
     for step in range(2):
-        noise, t = draws(clips, step)
-        output = predict(model, flow.interpolate(clips.latents, noise, t), t, clips)
         optimizer.zero_grad()
-        (output - flow.velocity(clips.latents, noise)).square().mean().backward()
+        stability_trainer.step(trainer, clips, 0, step).backward()
         optimizer.step()
-    stability.save(model, path, rank=16, alpha=16)
+    stability.save(model, path, rank=chosen.rank, alpha=chosen.alpha)
     return model
 
 
