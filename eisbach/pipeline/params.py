@@ -305,7 +305,7 @@ class Params:
             ("generate.prompts", self.generate.prompts, "heldout", self.prepare.clips["heldout"]),
             ("evaluate.clips", self.evaluate.clips, "heldout", self.prepare.clips["heldout"]),
         ):
-            if count > clips:
+            if count != "paper" and count > clips:
                 raise ValueError(f"{key} is {count}, but prepare.clips.{split} is {clips}; lower the former")
         if self.pretrain.batch > self.pretrain.clips:
             raise ValueError(f"pretrain.batch is {self.pretrain.batch}, above pretrain.clips, {self.pretrain.clips}")

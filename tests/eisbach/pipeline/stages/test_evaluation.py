@@ -1,4 +1,7 @@
-"""The stages `reference`, `evaluate` and `between_seeds` on artefacts of a tiny model with two arms."""
+"""The stages `reference`, `evaluate` and `between_seeds` on artefacts of a tiny model with two arms.
+
+Longer than 300 lines: all tests share the project at the top.
+"""
 
 import json
 import shlex
@@ -19,7 +22,7 @@ from eisbach.adapters.paired import PairedAdapters
 from eisbach.data import latents
 from eisbach.errors import UserError
 from eisbach.inference.evaluate import heldout_grid, heldout_metrics
-from eisbach.inference.generate import generate, prompts
+from eisbach.inference.generate import PAPER, generate, prompts
 from eisbach.models import small
 from eisbach.pipeline import paths
 from eisbach.pipeline.params import load
@@ -321,3 +324,18 @@ def test_missing_weights_of_clap_are_named(project):
     (project / "params.yaml").write_text(text(**settings() | {"evaluate": settings()["evaluate"] | {"clap": "."}}))
     with pytest.raises(UserError, match=r"holds no CLAP model .*set evaluate\.clap"):
         evaluate.main(0)
+
+
+def test_the_paper_s_prompts_are_sampled_and_measured_without_clips_of_their_own(project, monkeypatch):
+    monkeypatch.setattr("eisbach.inference.generate.PAPER_SECONDS", 2.0)  # 120 s take minutes to decode
+    changed = settings()
+    changed["generate"]["prompts"] = "paper"
+    (project / "params.yaml").write_text(text(**changed))
+    sampling.main(0)
+    reference.main()
+    evaluate.main(0)
+    made = pd.read_parquet(paths.SAMPLES / "0" / "samples.parquet")
+    assert all(tuple(captions) == PAPER for _, captions in made.groupby("arm")["caption"])
+    found = outcome(project, 0, "barrier")
+    assert np.isfinite(found["dynamic_range_db"])
+    assert np.isfinite(found["sample_distance_db/baseline"])
