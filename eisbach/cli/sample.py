@@ -118,6 +118,9 @@ def run(arguments: argparse.Namespace) -> None:
             device=arguments.device,
         )
     )
+    longest = model.conditioner.conditioners["seconds_total"].max_val
+    if arguments.seconds > longest:
+        raise UserError(f"--seconds is {arguments.seconds:g}, and the model knows at most {longest:g}; ask for less")
     closed_form.use(model.model.model)
     defaults = PLAIN if model.regime == "small" else STABILITY
     given = {

@@ -83,6 +83,11 @@ def test_a_wrong_argument_is_refused_in_one_sentence(options, said):
         main(["sample", "a prompt", *options])
 
 
+def test_a_length_that_the_model_does_not_know_is_refused(workplace):
+    with pytest.raises(SystemExit, match="the model knows at most"):
+        main(["sample", "a slow piano", "--model", "base", "--seconds", "100000"])
+
+
 @pytest.mark.parametrize("option", ["--seconds", "--cfg", "--apg", "--headroom", "--strength"])
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "much"])
 def test_a_number_is_finite(option, text, capsys):
