@@ -33,7 +33,9 @@ ARMS = ("barrier@0.5", "shuffled@0.5", "timestep@0.5", "trace@0.5")
 
 def plan() -> Registry:
     """The registry, whole families included, with `MARGIN` as the atom's frozen margin."""
-    frozen = Margin(margin=MARGIN, control=CONTROL * MARGIN, error=0.0, p=0.0, reach=None, because="planted")
+    frozen = Margin(
+        margin=MARGIN, acts="along", control=CONTROL * MARGIN, error=0.0, p=0.0, reach=None, because="planted"
+    )
     return replace(registry.load(), margins={ATOM: {SYSTEM: frozen}})
 
 

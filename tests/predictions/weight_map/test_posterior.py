@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from eisbach.barrier import barrier_weight
@@ -19,6 +19,7 @@ TIMES = st.floats(0.02, 0.98)
 @settings(max_examples=10, deadline=None)
 @given(t=TIMES, low=st.floats(0.05, 1), high=st.floats(1, 6), seed=st.integers(0, 9))
 def test_white_data_of_known_energy_have_the_energies_and_weights_of_the_toys_exact_velocity(t, low, high, seed):
+    assume(high > 1.01 * low)  # at t = .5 the exact velocity of unit energy is 0 everywhere
     levels = np.geomspace(low, high, 20)
     toy = zero_mean([1.0], torch.diag(torch.from_numpy(levels))[None], 32, torch.tensor([0]), torch.tensor([0]))
     draws = torch_generator(seed, "posterior")
@@ -32,7 +33,7 @@ def test_white_data_of_known_energy_have_the_energies_and_weights_of_the_toys_ex
     square = exact.square().mean(1).numpy()
     assert np.corrcoef(energy.ravel(), square.ravel())[0, 1] > 0
     error = np.sqrt((energy.var(0) + square.var(0)) / 400)
-    assert (np.abs(energy.mean(0) - square.mean(0)) < 5 * error).all()
+    assert (np.abs(energy.mean(0) - square.mean(0)) <= 5 * error).all()
     found, wanted = sampling.weights(energy)[1], barrier_weight(exact).numpy()
     assert abs(found.mean() - wanted.mean()) < 5 * np.hypot(found.std(), wanted.std()) / 20
 
