@@ -1,8 +1,8 @@
 """The cost of the gauge beside the barrier's, in CPU time.
 
-Writes benchmarks/gauge.json and prints the table of docs/gauge.md: one update that is given the step's belief, one that
-computes it, and the barrier's factor, batch 4, float32. One thread; medians over rounds, each of which measures all
-three in the same process, so a busy machine changes the times but hardly their ratios.
+Writes benchmarks/gauge.json and prints the table of docs/gauge.md: an update that is given the step's belief, an update
+that computes it, and the barrier's factor, batch 4, float32. One thread; medians over rounds, each of which measures
+all three in the same process, so a busy machine changes the times but hardly their ratios.
 """
 
 import json

@@ -58,11 +58,13 @@ def main() -> None:
 
 def spreads(telemetry: "pd.DataFrame", seeds: list[int]) -> dict[tuple[str, str], float]:
     """(regime, arm) -> the spread of its factors, standard deviation over mean, averaged over seeds."""
+    from predictions import doses
+
     if telemetry.empty:
         return {}
     own = telemetry[telemetry["seed"].isin(seeds)]
-    factors = own.groupby(["regime", "arm", "seed"])["factor"]
-    return (factors.std(ddof=0) / factors.mean()).groupby(["regime", "arm"]).mean().to_dict()
+    of_seeds = own.groupby(["regime", "arm", "seed"])["factor"].agg(lambda one: doses.dose(one.to_numpy()))
+    return of_seeds.groupby(["regime", "arm"]).mean().to_dict()
 
 
 def margins(
@@ -74,17 +76,13 @@ def margins(
 
     Raises UserError where a regime in `table` lacks a seed of those that freeze margins.
     """
-    from predictions.judge.outcomes import Missing, pivot
-    from predictions.registry.schema import matches
+    from predictions.judge import quantities
+    from predictions.judge.outcomes import Missing
 
     found = {atom: dict(of) for atom, of in plan.margins.items()}
     for name, system in plan.systems.items():
-        rows = table[table["run"] == system.run]
-        tables = {
-            regime: pivot(own, system.adapter)
-            for regime, own in rows.groupby("regime")
-            if matches(system.members, regime)
-        }
+        rows = quantities.rows_of(system, table)
+        tables = quantities.tables_of(system, rows)
         for regime in tables:
             _check_complete(regime, rows.loc[rows["regime"] == regime, "seed"], plan)
         for atom in plan.atoms if tables else ():

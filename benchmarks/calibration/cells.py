@@ -33,7 +33,7 @@ def intervals(shape: str, n: int, repeats: int, purpose: str) -> tuple[np.ndarra
 
 
 def false(read: Read, truth: float) -> bool:
-    """Whether a word, or its "below d", says what is not so; the margin is 1."""
+    """Whether a word, or its "below d", is false; the margin is 1."""
     wrong = {"holds": truth <= 1, "present": truth <= 0, "absent": abs(truth) >= 1, "opposite": truth >= 0}
     return wrong.get(read.word, False) or (read.below and abs(truth) >= 1)
 

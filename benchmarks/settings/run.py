@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from eisbach.metrics import clip_features, loss_by_t, sample_distance, structure
 from eisbach.pipeline import paths
 from eisbach.pipeline.params import Arm, load
 from eisbach.pipeline.stages import adapters as stage_adapters
+from eisbach.pipeline.stages import loading
 from eisbach.seeds import derive
 from eisbach.training.loop import finetune
 from eisbach.weighting import of_run
@@ -37,7 +39,7 @@ def run(seed: int, lr: float, batch: int, marks: list[int], clips: int, count: i
     archive = latents.load(paths.ARCHIVE)
     heldout = archive.split("heldout")
     weightings = {name: of_run(arm.weighting, seed, **arm.settings) for name, arm in ARMS.items()}
-    scale = clip_features.fit([clip_features.extract(model.pretransform, x, {}) for x in heldout.latents], "mel")
+    scale = _scale()
     began, records = time.process_time(), []
     for record in finetune(model, adapters, weightings, archive.split("finetune"), settings, seed):
         records.append({name: record[name].tolist() for name in ("t", "factor")} | {"arm": record["arm"]})
@@ -52,6 +54,13 @@ def run(seed: int, lr: float, batch: int, marks: list[int], clips: int, count: i
                 table.assign(**label).to_parquet(folder / f"{name}-{seed}-{lr:g}-{batch}-{done}.parquet")
             print(label, f"training {trained - began:.0f} CPU-s, measuring {time.process_time() - trained:.0f} CPU-s")
             began = time.process_time() - (trained - began)
+
+
+@cache
+def _scale() -> structure.Scale:
+    """The scale of the held-out clips, the same for all seeds: decoding them takes minutes."""
+    codec, heldout = loading.base(load()).pretransform, latents.load(paths.ARCHIVE).split("heldout")
+    return clip_features.fit([clip_features.extract(codec, x, {}) for x in heldout.latents], "mel")
 
 
 def _measured(model, adapters, heldout, scale, clip_count, count, seed, sampling) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -127,8 +127,3 @@ def to_peft_shape(tensor: Tensor, part: str, *, convolution: bool) -> Tensor:
     if not convolution:
         return tensor
     return tensor.view(1, -1, 1) if part == MAGNITUDE else tensor.unsqueeze(-1)
-
-
-def from_peft_shape(tensor: Tensor, part: str) -> Tensor:
-    """Inverse of `to_peft_shape`: A `[r, in]`, B `[out, r]`, magnitudes `[out]`."""
-    return tensor.flatten() if part == MAGNITUDE else tensor.flatten(1)

@@ -100,6 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
     import soundfile
     import torch
 
+    from eisbach.adapters import imported
     from eisbach.inference.generate import generate, written
     from eisbach.models import closed_form
     from eisbach.pipeline.files import replacing
@@ -139,7 +140,7 @@ def run(arguments: argparse.Namespace) -> None:
         interval=(start, end),
         noise_seed=arguments.seed,
     )
-    adapters = list(zip(arguments.adapter, strengths, strict=True))
+    adapters = [(path, imported.read(path), one) for path, one in zip(arguments.adapter, strengths, strict=True)]
 
     def use_adapters(factor: float) -> AbstractContextManager:
         return _added(model, adapters, factor, arguments.rounding)
@@ -155,16 +156,16 @@ def run(arguments: argparse.Namespace) -> None:
         print(path)
 
 
-def _added(model, adapters: list[tuple[Path, float]], factor: float, rounding: str) -> AbstractContextManager:
-    """A context in which `model` has all `adapters` (path, strength), one on top of the other; none for factor 0."""
+def _added(model, adapters: list, factor: float, rounding: str) -> AbstractContextManager:
+    """A context in which `model` has all `adapters` (path, what `imported.read` found there, strength), one on top of
+    the other; none for factor 0."""
     from contextlib import ExitStack
 
     from eisbach.adapters import imported
 
     stack = ExitStack()
     with stack:
-        for path, strength in adapters:
-            stored, strength_here = imported.read(path), factor * strength
+        for path, stored, strength in adapters:
             dit, conditioner = model.model.model, model.conditioner
-            stack.enter_context(imported.added(dit, conditioner, stored, path, strength_here, rounding))
+            stack.enter_context(imported.added(dit, conditioner, stored, path, factor * strength, rounding))
         return stack.pop_all()

@@ -127,11 +127,8 @@ def verify_sha256(path: Path, expected: str | None) -> None:
 
 def sha256(path: str | Path) -> str:
     """The SHA-256 of a file, in hex digits."""
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _pickle_note(path: Path) -> str:

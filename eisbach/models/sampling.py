@@ -47,7 +47,7 @@ def _chunk(codec: nn.Module) -> int:
 def times(model: nn.Module, clips: Latents, length: int, steps: int, schedule: str) -> Tensor:
     """Times from 1 down to 0 for `clips` sampled at `length` latents: `[steps + 1]`, or `[steps + 1, B]` for B lengths.
 
-    "training" is the shift of `flow.schedule`; "sampling" is the one that the model's configuration names for sampling,
+    "training" is the shift of `flow.schedule`; "sampling" is the shift that the model's configuration names for that,
     by default LogSNRShift(rate 0, -6.2, 2.0). Both shift by the clip's own length where the configuration says so
     (`use_effective_length_for_schedule`), otherwise by `length`. Raises ValueError when `steps` is less than 1 or
     `schedule` is unknown.

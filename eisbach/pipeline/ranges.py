@@ -9,7 +9,7 @@ Item = TypeVar("Item", bound=Hashable)
 
 
 def unique(values: list[Item]) -> list[Item]:
-    """`values` themselves. Raises ValueError naming the first that stands twice."""
+    """`values` themselves. Raises ValueError naming the first duplicate."""
     if twice := [value for index, value in enumerate(values) if value in values[:index]]:
         raise ValueError(f"{twice[0]!r} stands there twice; name it once")
     return values

@@ -15,7 +15,7 @@ Written by `python -m eisbach.pipeline.settings_page` from `eisbach/pipeline/par
 `params.yaml` holds every setting; it is composed from `conf/`, which holds the defaults:
 `python -m eisbach.compose profile=smoke finetune.lr=1e-4`. `make repro` checks it before DVC starts
 (`python -m eisbach.pipeline.preflight`), each stage when it starts. A key that is missing or unknown, a value of wrong
-type or out of its range, a key that stands twice, an arm that cannot train and a path that does not exist are refused
+type or out of its range, a duplicate key, an arm that cannot train and a path that does not exist are refused
 in one sentence. The file is YAML 1.2 in UTF-8, as DVC reads it: `1e-4` is a number, `010` is ten, `yes` is text.
 
 "value" is that of the committed `params.yaml`, the profile `default` (for the other corpora, that of `conf/data/`).

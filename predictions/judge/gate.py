@@ -33,23 +33,26 @@ def _checked(check) -> ArmCheck:
 
 
 def _trained(metric: str, tables: Tables) -> ArmCheck:
-    values = quantities.contrast(tables, On(metric=metric, scale="log"), [BASELINE], [UNTRAINED]).values.to_numpy()
-    interval = ends(*statistics.sign_flip_interval(values))
+    mean, interval = _log_ratio(metric, BASELINE, UNTRAINED, tables)
     passed = interval[1] is not None and interval[1] < 0
-    change = f"training changes {metric} by {_percent(values.mean())}, 95 % {_percents(interval)}"
-    return ArmCheck(effect=float(values.mean()), interval=interval, passed=passed, reason=change)
+    change = f"training changes {metric} by {_percent(mean)}, 95 % {_percents(interval)}"
+    return ArmCheck(effect=mean, interval=interval, passed=passed, reason=change)
 
 
 def _constant(wanted: Constancy, tables: Tables) -> ArmCheck:
-    on = On(metric=wanted.metric, scale="log")
-    values = quantities.contrast(tables, on, [CONSTANT], [BASELINE]).values.to_numpy()
-    interval = ends(*statistics.sign_flip_interval(values))
+    mean, interval = _log_ratio(wanted.metric, CONSTANT, BASELINE, tables)
     passed = None not in interval and max(map(abs, interval)) < wanted.tolerance
     reason = (
-        f"constant differs from the baseline by {_percent(values.mean())} of {wanted.metric}, "
+        f"constant differs from the baseline by {_percent(mean)} of {wanted.metric}, "
         f"95 % {_percents(interval)}; {_percent(wanted.tolerance)} is allowed"
     )
-    return ArmCheck(effect=float(values.mean()), interval=interval, passed=passed, reason=reason)
+    return ArmCheck(effect=mean, interval=interval, passed=passed, reason=reason)
+
+
+def _log_ratio(metric: str, arm: Arm, reference: Arm, tables: Tables) -> tuple[float, Interval]:
+    """The mean over seeds of the log ratio of a metric, arm over reference, and its 95 % interval."""
+    values = quantities.contrast(tables, On(metric=metric, scale="log"), [arm], [reference]).values.to_numpy()
+    return float(values.mean()), ends(*statistics.sign_flip_interval(values))
 
 
 def control(registry: Registry, atom: Atom, system: str, tables: Tables, own: Quantity) -> ControlCheck | None:

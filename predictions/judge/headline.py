@@ -47,6 +47,17 @@ def letters(claim: JudgedClaim) -> dict[str, str]:
     return {name: chr(ord("a") + index) for index, name in enumerate(deciding)}
 
 
+def on_system(claims: Iterable[JudgedClaim], system: str) -> list[tuple[AnyAtom, Verdict]]:
+    """Every atom of the claims that is measured on a system, with its verdict there, in the registry's order."""
+    return [
+        (one.registered, verdict)
+        for claim in claims
+        for one in claim.atoms
+        for verdict in one.verdicts
+        if verdict.system == system
+    ]
+
+
 def legend(claim: JudgedClaim) -> str:
     """The claim's atoms with their letters."""
     labels = {one.registered.id: one.registered.label for one in claim.atoms}
@@ -63,10 +74,11 @@ def _algebra(found: Iterable[AlgebraVerdict]) -> Cell:
 
 
 def _cell(claim: JudgedClaim, own: list[str], systems: Mapping[str, JudgedSystem]) -> Cell:
-    planned = [name for name in own if any(v.system == name and v.decides for one in claim.atoms for v in one.verdicts)]
+    found = {name: [verdict for _, verdict in on_system([claim], name)] for name in own}
+    planned = [name for name in own if any(verdict.decides for verdict in found[name])]
     if not planned:
         return Cell(word="", text="")
-    ran = [name for name in planned if any(v.effect for one in claim.atoms for v in one.verdicts if v.system == name)]
+    ran = [name for name in planned if any(verdict.effect for verdict in found[name])]
     if not ran:
         return Cell(word="not tested", text="not run" if not any(systems[n].seeds for n in planned) else "not tested")
     texts = [_words(claim, name) for name in ran]
@@ -78,27 +90,28 @@ def _cell(claim: JudgedClaim, own: list[str], systems: Mapping[str, JudgedSystem
 
 def _words(claim: JudgedClaim, system: str) -> str:
     """`(a) holds, 2.4 : 1; (b) present, below d, -9 %` for one system."""
-    parts = []
-    for one in claim.atoms:
-        for verdict in one.verdicts:
-            if verdict.system == system and verdict.decides:
-                parts.append(f"({letters(claim)[one.registered.id]}) {phrase(one.registered, verdict)}")
-    return "; ".join(parts)
+    named = letters(claim)
+    deciding = [(atom, verdict) for atom, verdict in on_system([claim], system) if verdict.decides]
+    return "; ".join(f"({named[atom.id]}) {phrase(atom, verdict)}" for atom, verdict in deciding)
 
 
 def phrase(atom: AnyAtom, verdict: Verdict) -> str:
     """A word with its number; for an effect smaller than the margin that it is, and what else explains an effect."""
-    below = ", below d" if verdict.below else ""
     number = effect(atom, verdict)
     why = verdict.mechanism
     explained = f", explained by {why.by}" if why is not None and why.by is not None else ""
-    return verdict.word + below + (f", {number}" if number else "") + explained
+    return _word(verdict) + (f", {number}" if number else "") + explained
+
+
+def _word(verdict: Verdict) -> str:
+    """`present, below d` for an effect that is shown to be smaller than the margin, otherwise the word alone."""
+    return verdict.word + (", below d" if verdict.below else "")
 
 
 def answer(claims: list[JudgedClaim], systems: Mapping[str, JudgedSystem], table: pd.DataFrame) -> str:
     """Should I switch it on? In numbers: at which lambda, on what, how much, and what is not known."""
     if not any(systems[name].seeds for name in systems):
-        measured = any(verdict.effect for claim in claims for one in claim.atoms for verdict in one.verdicts)
+        measured = any(verdict.effect for name in systems for _, verdict in on_system(claims, name))
         return (
             "Nothing was trained yet: only the weights of the given model are measured."
             if measured
@@ -113,19 +126,13 @@ def answer(claims: list[JudgedClaim], systems: Mapping[str, JudgedSystem], table
 
 
 def _verdict_on_music(claims: list[JudgedClaim]) -> str:
-    found = [
-        (one.registered, verdict)
-        for claim in claims
-        if claim.id in OF_MUSIC
-        for one in claim.atoms
-        for verdict in one.verdicts
-        if verdict.system == SMALL and verdict.decides
-    ]
+    of_music = [claim for claim in claims if claim.id in OF_MUSIC]
+    found = [(atom, verdict) for atom, verdict in on_system(of_music, SMALL) if verdict.decides]
     if not any(verdict.effect for _, verdict in found):
         return ""
     by_word: dict[str, list[str]] = {}
     for atom, verdict in found:
-        by_word.setdefault(verdict.word + (", below d" if verdict.below else ""), []).append(atom.label)
+        by_word.setdefault(_word(verdict), []).append(atom.label)
     listed = "; ".join(f"{word}: {', '.join(labels)}" for word, labels in by_word.items())
     held = any(verdict.word == "holds" for _, verdict in found)
     unseen = any(
@@ -166,11 +173,9 @@ def _distances(table: pd.DataFrame) -> str:
 def _shares(claims: list[JudgedClaim]) -> str:
     """What share of a full curriculum the barrier is, where the data bound one."""
     found = [
-        (one.registered.label, verdict.control.share)
-        for claim in claims
-        for one in claim.atoms
-        for verdict in one.verdicts
-        if verdict.system == SMALL and verdict.control and verdict.control.name == "curriculum"
+        (atom.label, verdict.control.share)
+        for atom, verdict in on_system(claims, SMALL)
+        if verdict.control and verdict.control.name == "curriculum"
         if verdict.control.passed and verdict.control.share and None not in verdict.control.share.interval
     ]
     if not found:

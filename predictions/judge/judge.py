@@ -4,8 +4,9 @@ Order of work for each system: its gate; x of every atom; the interval at the le
 registered; the word; the gate's say; the mechanism. No word depends on what else was measured or lost.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,10 @@ import pandas as pd
 from predictions.judge import effects, mechanism, pieces, quantities, statistics, words
 from predictions.judge import gate as gates
 from predictions.judge.effects import effect_of, ends, reason_of, unbounded
-from predictions.judge.outcomes import Missing, base_metric, check_seeds, pivot
+from predictions.judge.outcomes import Missing, base_metric, check_seeds
 from predictions.judge.quantities import Tables
-from predictions.judge.verdict import Effect, Gate, JudgedSystem, Sample, Status, Verdict
-from predictions.registry.schema import Atom, Difference, Intersection, Registry, System, matches
+from predictions.judge.verdict import Effect, Gate, Interval, JudgedSystem, Sample, Status, Verdict
+from predictions.registry.schema import Atom, Difference, Intersection, Registry, System
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,12 @@ def judge(
 
 
 def _run(registry, name, plan, table, seal, grid, invalid) -> Run:
-    own = [regime for regime in table["regime"].unique() if matches(plan.members, regime)]
-    rows = table[table["regime"].isin(own) & (table["run"] == plan.run)]
+    rows = quantities.rows_of(plan, table)
     for _, of_regime in rows.groupby("regime"):
         check_seeds(of_regime)
     rows, status = _seeds_that_count(registry, plan, rows, seal)
     rows, lost = _without_lost(rows)
-    tables = {regime: pivot(part, plan.adapter) for regime, part in rows.groupby("regime")}
+    tables = quantities.tables_of(plan, rows)
     judged = JudgedSystem(
         registered=plan,
         family=len(registry.deciding(name)),
@@ -197,13 +197,22 @@ def _of_parts(run: Run, atom: Intersection, plain: Verdict) -> Verdict:
     """x is the worst part; its interval holds the smallest of the parts' true values."""
     found = quantities.parts(atom, atom.on[run.name], run.tables)
     worst = found[min(found, key=lambda part: found[part].values.mean())]
-    fewest = run.registry.rules.fewest_seeds
-    lows = [unbounded(effect_of(one, run.level, fewest))[0] for one in found.values()]
-    highs = [unbounded(effect_of(one, run.level / len(found), fewest))[1] for one in found.values()]
-    effect = effect_of(worst, run.level, fewest)
-    interval = ends(min(lows), min(highs))
-    found_effect = effects.effect(effect.mean, interval, effect.interval_95)
-    return _bounded(atom, replace(plain, sample=effects.sample(worst)), found_effect)
+    own = effect_of(worst, run.level, run.registry.rules.fewest_seeds)
+    interval = _of_the_worst(
+        run, [partial(statistics.sign_flip_interval, one.values.to_numpy()) for one in found.values()]
+    )
+    effect = effects.effect(own.mean, interval, own.interval_95)
+    return _bounded(atom, replace(plain, sample=effects.sample(worst)), effect)
+
+
+def _of_the_worst(run: Run, intervals: Sequence[Callable[[float], tuple[float, float]]]) -> Interval:
+    """The interval of the smallest of several true values, from the interval of each at a given level.
+
+    The smallest lower end holds at the uncorrected level. Any of the upper ends may be the smallest value's, so they
+    are taken at the level divided by their number.
+    """
+    low = min(interval(run.level)[0] for interval in intervals)
+    return ends(low, min(interval(run.level / len(intervals))[1] for interval in intervals))
 
 
 def _of_pieces(run: Run, atom: Atom, plain: Verdict) -> Verdict:
@@ -215,9 +224,8 @@ def _of_pieces(run: Run, atom: Atom, plain: Verdict) -> Verdict:
     found = {name: _bootstrapped(run, atom, name) for name in metrics}
     worst = min(found, key=lambda name: found[name][0])
     value, draws = found[worst]
-    low = min(pieces.interval(one, run.level)[0] for _, one in found.values())
-    high = min(pieces.interval(one, run.level / len(found))[1] for _, one in found.values())
-    effect = effects.effect(value, ends(low, high), ends(*pieces.interval(draws, statistics.ALPHA)))
+    interval = _of_the_worst(run, [partial(pieces.interval, one) for _, one in found.values()])
+    effect = effects.effect(value, interval, ends(*pieces.interval(draws, statistics.ALPHA)))
     number = len(np.unique(run.grid.pieces))
     drawn = Sample(blocks="pieces", n=number, seeds=(), values=(), members={}, agreeing=0, tables=("census",))
     return _bounded(atom, replace(plain, sample=drawn), effect)
@@ -247,5 +255,4 @@ def _bounded(atom: Atom, plain: Verdict, effect: Effect) -> Verdict:
 
 def _control_text(registry: Registry, control) -> str:
     title = registry.controls[control.name].title
-    way = "along" if control.acts == "along" else "against"
-    return f"{title} should act {way} the claim; its effect is {control.effect:.2g}, p = {control.p:.2g}"
+    return f"{title} should act {control.acts} the claim; its effect is {control.effect:.2g}, p = {control.p:.2g}"

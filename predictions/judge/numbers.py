@@ -16,6 +16,11 @@ def shown(atom: AnyAtom, on: On, x: float | None) -> str:
     if isinstance(atom, Bound | Intersection):
         value = atom.bound * math.exp(natural) if on.scale == "log" else atom.bound + natural
         return _with_unit(significant(value), on.unit)
+    return difference(on, natural)
+
+
+def difference(on: On, natural: float) -> str:
+    """A difference in the metric's own direction: a change "+9 %", or a number with its unit."""
     if on.scale == "log":
         return f"{significant(100 * math.expm1(natural), sign=True)} %"
     return _with_unit(significant(natural, sign=True), on.unit)

@@ -8,8 +8,8 @@ import pandas as pd
 
 from eisbach.arms import Arm
 from eisbach.errors import UserError
-from predictions.judge.outcomes import Missing, Outcomes
-from predictions.registry.schema import Atom, Bound, Compared, Control, Intersection, On, matches
+from predictions.judge.outcomes import Missing, Outcomes, pivot
+from predictions.registry.schema import Atom, Bound, Compared, Control, Intersection, On, System, matches
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,24 @@ class Quantity:
     members: dict[str, pd.Series]  # by regime, where the system has more than one
     tables: tuple[str, ...]
 
-    def scaled(self, factor: float, shift: float = 0.0) -> "Quantity":
-        """factor * x + shift, everywhere."""
-        members = {name: factor * one + shift for name, one in self.members.items()}
-        return replace(self, values=factor * self.values + shift, members=members)
+    def scaled(self, factor: float) -> "Quantity":
+        """factor * x, everywhere."""
+        members = {name: factor * one for name, one in self.members.items()}
+        return replace(self, values=factor * self.values, members=members)
 
 
 Tables = dict[str, Outcomes]  # a system's members: regime -> its outcomes
+
+
+def rows_of(system: System, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of outcomes that are of the system's members and of the run that decides."""
+    own = [regime for regime in table["regime"].unique() if matches(system.members, regime)]
+    return table[table["regime"].isin(own) & (table["run"] == system.run)]
+
+
+def tables_of(system: System, rows: pd.DataFrame) -> Tables:
+    """The outcomes of every member in `rows`. Raises UserError as `pivot` does."""
+    return {regime: pivot(part, system.adapter) for regime, part in rows.groupby("regime")}
 
 
 def of_atom(atom: Atom, on: On, tables: Tables) -> Quantity:

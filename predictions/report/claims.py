@@ -14,7 +14,6 @@ from predictions.report.theme import REGIMES
 class Line:
     """An atom on one system."""
 
-    letter: str  # empty where it decides nowhere
     atom: AnyAtom
     verdict: Verdict
 
@@ -38,21 +37,16 @@ class Claim:
     @property
     def lines(self) -> list[Line]:
         """Every atom on every system, in the registry's order."""
-        named = letters(self.judged)
-        return [
-            Line(named.get(one.registered.id, ""), one.registered, verdict)
-            for one in self.judged.atoms
-            for verdict in one.verdicts
-        ]
+        return [Line(one.registered, verdict) for one in self.judged.atoms for verdict in one.verdicts]
 
     @property
     def deciding(self) -> list[tuple[str, AnyAtom, list[Verdict]]]:
         """(letter, atom, its deciding verdicts on systems that were run) of every atom that has one."""
-        found = []
+        found, named = [], letters(self.judged)
         for one in self.judged.atoms:
             verdicts = [verdict for verdict in one.verdicts if verdict.decides and verdict.effect]
             if verdicts:
-                found.append((letters(self.judged)[one.registered.id], one.registered, verdicts))
+                found.append((named[one.registered.id], one.registered, verdicts))
         return found
 
     @property

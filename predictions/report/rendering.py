@@ -76,11 +76,7 @@ def member(atom: AnyAtom, verdict: Verdict, x: float) -> str:
 
 def control_effect(atom: AnyAtom, verdict: Verdict) -> str:
     """The positive control's effect in words: always a difference, whatever the atom is."""
-    natural = atom.sign * verdict.control.effect
-    if atom.on[verdict.system].scale == "log":
-        return f"{numbers.significant(100 * math.expm1(natural), sign=True)} %"
-    unit = atom.on[verdict.system].unit
-    return numbers.significant(natural, sign=True) + (f" {unit}" if unit else "")
+    return numbers.difference(atom.on[verdict.system], atom.sign * verdict.control.effect)
 
 
 def share(verdict: Verdict) -> str:

@@ -89,8 +89,7 @@ def _gathered(folder: Path, root: Path, params: Params, inputs: Inputs) -> Site:
             "titles": claims.systems(document),
             "gates": list(claims.gates(document)),
             "has_verdicts": document is not None,
-            "has_medium": document is not None
-            and any(one.seeds for name, one in document.systems.items() if name == "medium"),
+            "has_medium": document is not None and "medium" in document.systems and document.systems["medium"].seeds,
             "toys": _toys(inputs),
             "missing": inputs.missing,
             "commands": COMMANDS,

@@ -36,11 +36,8 @@ class Cut:
 
 def digest(path: Path) -> str:
     """The sha256 of a file. Raises OSError."""
-    found = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def try_digest(path: Path) -> str | Unusable:

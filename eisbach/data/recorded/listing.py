@@ -21,7 +21,7 @@ class Listing:
 
 
 def walk(root: Path) -> Listing:
-    """List `root`. Links to files and folders are followed; one that leads nowhere or back is a fault."""
+    """List `root`. Links to files and folders are followed; a broken or circular link is a fault."""
     listing = Listing()
     _walk(root, {os.path.realpath(root)}, listing)
     return listing
@@ -72,7 +72,7 @@ class Names:
         return [plain] if plain in self._exact else sorted(self._by_key.get(self._relative(name), []))
 
     def outside(self, name: str) -> bool:
-        """Whether `name` leaves the folder: an absolute path, an address, or one that begins with `..`."""
+        """Whether `name` leaves the folder: an absolute path, an address, or a path that begins with `..`."""
         return bool(re.match(r"\.\.(/|$)|/|[a-z][a-z0-9+.-]*:/", self._relative(name)))
 
     def _relative(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Tables of captions: metadata.csv or metadata.jsonl in any folder of music, or one that the settings name."""
+"""Tables of captions: metadata.csv or metadata.jsonl in any folder of music, or the table that the settings name."""
 
 import csv
 import io

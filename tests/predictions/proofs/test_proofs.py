@@ -10,6 +10,7 @@ from predictions import proofs
 from predictions.proofs import PROOFS, Proof, ProofError
 from predictions.proofs import entropy as entropy_proofs
 from predictions.proofs.proof import equal, holds
+from tests.predictions.proofs.conftest import close
 
 DERIVATIONS = {derive.__name__: derive for derive in PROOFS}
 
@@ -154,16 +155,6 @@ def divergence(energies):
 
 def weight(gap):
     return 1 / (1 - mpmath.log(gap))
-
-
-@pytest.fixture(autouse=True)
-def fifty_digits():
-    with mpmath.workdps(50):
-        yield
-
-
-def close(first, second, digits=15) -> bool:
-    return abs(first - second) <= mpmath.mpf(10) ** -digits * max(1, abs(second))
 
 
 @pytest.mark.parametrize("entropy_share", ["0.1", "0.5", "0.9", "0.999"])

@@ -1,19 +1,10 @@
 """The proofs about the weight's map agree with numbers that mpmath computes without sympy."""
 
 import mpmath
-import pytest
+
+from tests.predictions.proofs.conftest import close
 
 ENERGIES = [mpmath.mpf(value) for value in ("0.3", "1.7", "0.9", "2.4", "0.05")]
-
-
-@pytest.fixture(autouse=True)
-def fifty_digits():
-    with mpmath.workdps(50):
-        yield
-
-
-def close(first, second, digits=15) -> bool:
-    return abs(first - second) <= mpmath.mpf(10) ** -digits * max(1, abs(second))
 
 
 def belief(energies):
