@@ -24,9 +24,10 @@ def thread_map(function: Callable[[Item], Result], items: Iterable[Item], at_onc
     at_once = min(at_once or len(items), cores)
     if at_once < 2:
         return [function(item) for item in items]
-    torch.set_num_threads(cores // at_once)
     try:
-        with ThreadPoolExecutor(at_once) as pool:
+        # Each thread sets its share itself. Otherwise torch tells it to MKL with the thread's first parallel operation,
+        # and the matrix products before that are split over all cores, or not, as the load has it.
+        with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(cores // at_once,)) as pool:
             started = [pool.submit(copy_context().run, function, item) for item in items]
             return [future.result() for future in started]
     finally:
