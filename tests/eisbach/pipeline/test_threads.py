@@ -34,11 +34,11 @@ def test_an_item_gets_no_cores_of_unused_threads(cores):
 def test_the_first_product_of_a_thread_uses_its_share_of_the_cores(cores):
     """MKL rounds this product differently on one core and on two; a thread that left it to torch used either."""
     generator = torch.Generator().manual_seed(0)
-    a, b = torch.randn(4, 257, generator=generator), torch.randn(257, 384, generator=generator)
+    x, weight = torch.randn(4, 257, generator=generator), torch.randn(384, 257, generator=generator)
     cores(1)
-    expected = a @ b
+    expected = x @ weight.T
     cores(2)
-    assert all(torch.equal(found, expected) for found in thread_map(lambda _: a @ b, range(2)))
+    assert all(torch.equal(found, expected) for found in thread_map(lambda _: x @ weight.T, range(2)))
 
 
 def test_items_run_in_parallel(cores):
