@@ -252,6 +252,7 @@ class Registry:
     freezing: Seeds | None = None  # freeze the margins, and nothing else
     controls: dict[str, Control] = field(default_factory=dict)
     margins: dict[str, dict[str, Margin]] = field(default_factory=dict)  # atom -> system
+    forecast: str | None = None  # SHA-256 of docs/forecast.md, which says what to expect of Medium before it was run
 
     @property
     def atoms(self) -> list[AnyAtom]:

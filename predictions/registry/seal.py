@@ -34,7 +34,8 @@ def contents(registry: Registry, root: Path = ROOT) -> dict[str, str]:
     """
     plan = TypeAdapter(Registry).dump_python(registry, mode="json")
     found = {
-        f"registry: {key}": _sha256(plan[key]) for key in ("rules", "confirmatory", "freezing", "systems", "controls")
+        f"registry: {key}": _sha256(plan[key])
+        for key in ("rules", "confirmatory", "freezing", "systems", "controls", "forecast")
     }
     found |= {f"registry: {atom['id']}": _sha256(atom) for claim in plan["claims"] for atom in claim["atoms"]}
     found |= {f"registry: {claim['id']} by algebra": _sha256(claim["algebra"]) for claim in plan["claims"]}

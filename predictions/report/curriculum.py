@@ -41,16 +41,32 @@ class View:
     picture: Picture
 
 
-def view(outcomes: pd.DataFrame, telemetry: pd.DataFrame, settings: Finetune) -> View | None:
-    """The doses of the arms in `settings` from their `outcomes` and the `factor` column of `telemetry`.
+@dataclass(frozen=True)
+class Fit:
+    """The effects [seeds, arms] on one outcome, the signed doses behind them, and the line through both."""
 
-    None where no arm but the baseline and its controls ran, or no outcome was measured.
+    effects: pd.DataFrame
+    doses: np.ndarray
+    line: doses.Line
+
+
+def view(outcomes: pd.DataFrame, telemetry: pd.DataFrame, settings: Finetune) -> View | None:
+    """The doses of the arms in `settings`; None where `fits` has none."""
+    found = fits(outcomes, telemetry, settings)
+    rows = [row for outcome, fit in found.items() for row in _rows(outcome, fit)]
+    return View(rows, picture.answers(rows, {outcome: fit.line for outcome, fit in found.items()})) if rows else None
+
+
+def fits(outcomes: pd.DataFrame, telemetry: pd.DataFrame, settings: Finetune) -> dict[str, Fit]:
+    """Outcome -> how it answers to the arms in `settings`, from their `outcomes` and the `factor` of `telemetry`.
+
+    Empty where no arm but the baseline and its controls ran, or no outcome was measured.
     """
     arms = [name for name, arm in settings.arms.items() if arm.weighting not in CONTROLS]
     if "factor" not in telemetry or BASELINE not in settings.arms:
-        return None
+        return {}
     spread = telemetry.groupby(["seed", "arm"])["factor"].agg(lambda one: doses.dose(one.to_numpy())).unstack()
-    rows, lines = [], {}
+    found = {}
     for outcome in OUTCOMES:
         values = outcomes[outcomes["metric"] == outcome].pivot_table(index="seed", columns="arm", values="value")
         shown = [arm for arm in arms if arm in values and arm in spread]
@@ -60,14 +76,13 @@ def view(outcomes: pd.DataFrame, telemetry: pd.DataFrame, settings: Finetune) ->
         given = spread.reindex(index=values.index, columns=shown).to_numpy()
         effects = values[shown].sub(values[BASELINE], axis=0)
         if len(values) and np.isfinite(given).all() and (given != 0).any(1).all():
-            signs = np.array([-1 if arm == BACK and outcome not in UNSIGNED else 1 for arm in shown])
-            lines[outcome] = doses.line(effects.to_numpy(), signs * given)
-            rows += _rows(outcome, effects, signs * given, lines[outcome])
-    return View(rows, picture.answers(rows, lines)) if rows else None
+            signed = given * [-1 if arm == BACK and outcome not in UNSIGNED else 1 for arm in shown]
+            found[outcome] = Fit(effects, signed, doses.line(effects.to_numpy(), signed))
+    return found
 
 
-def _rows(outcome: str, effects: pd.DataFrame, given: np.ndarray, fitted: doses.Line) -> list[Row]:
-    whole = None
+def _rows(outcome: str, fit: Fit) -> list[Row]:
+    effects, fitted, whole = fit.effects, fit.line, None
     if {FORTH, BACK} <= set(effects):
         back = -effects[BACK] if outcome in UNSIGNED else effects[BACK]
         whole = doses.full_curriculum(effects[FORTH].to_numpy(), back.to_numpy())
@@ -77,7 +92,7 @@ def _rows(outcome: str, effects: pd.DataFrame, given: np.ndarray, fitted: doses.
             outcome,
             metric_name(outcome),
             arm,
-            float(given[:, index].mean()),
+            float(fit.doses[:, index].mean()),
             float(effects[arm].mean()),
             float(low[index]),
             float(high[index]),

@@ -55,10 +55,12 @@ def percent(share: float | None) -> str:
 
 
 def span(atom: AnyAtom, verdict: Verdict, which: str = "interval") -> str:
-    """An interval of the verdict in words; empty where nothing was measured or neither end is bounded."""
+    """An interval of the verdict in words: empty where nothing was measured, "unbounded" without either end."""
     found = getattr(verdict.effect, which, None)
-    if found is None or not any(end is not None for end in found):
+    if found is None:
         return ""
+    if found == (None, None):
+        return "unbounded"
     return numbers.span(atom, atom.on[verdict.system], found)
 
 

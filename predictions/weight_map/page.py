@@ -2,10 +2,14 @@
 picture docs/weight_map.svg, from the last run of the stage `weight_map`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from eisbach.pipeline import command
+
+if TYPE_CHECKING:
+    from predictions.weight_map.medium import Response
 
 DOCS = Path("docs")
 
@@ -17,6 +21,7 @@ def main() -> None:
     from eisbach.pipeline.files import replacing
     from predictions.report import svg
     from predictions.report.pictures import weight_map
+    from predictions.weight_map.medium import forecast
 
     cells, limits, marks, by_t, medium = (
         tables.read(paths.WEIGHT_MAP / f"{name}.parquet") for name in ("cells", "limits", "marks", "by_t", "medium")
@@ -30,6 +35,10 @@ def main() -> None:
         },
         "forecast.md": {"bands": bands(medium)},
     }
+    if responses := measured_responses():
+        parts["forecast.md"]["responses"] = effects(forecast(medium, responses))
+    else:
+        print("no outcome was measured at several doses: the forecast's table of responses stays as it is")
     for name, written in parts.items():
         text = (DOCS / name).read_text()
         for part, table in written.items():
@@ -38,6 +47,30 @@ def main() -> None:
             temporary.write_text(text)
     with replacing(DOCS / "weight_map.svg") as temporary:
         temporary.write_text(svg.standalone(weight_map.clean_weight(cells, limits, marks).svg))
+
+
+def measured_responses() -> "list[Response]":
+    """How the small model's outcomes answered to the arms of the last run; empty before it."""
+    from eisbach.pipeline import paths
+    from eisbach.pipeline.params import load
+    from predictions.judge import outcomes
+    from predictions.report import curriculum
+    from predictions.weight_map.medium import Response
+
+    params = load()
+    measured = [file for seed in params.seeds if (file := paths.EVALUATION / f"{seed}/outcomes.parquet").exists()]
+    if not measured:
+        return []
+    table, _ = outcomes.read(measured)
+    telemetry = pd.concat(
+        [pd.read_parquet(paths.ADAPTERS / file.parent.name / "telemetry.parquet") for file in measured]
+    )
+    fits = curriculum.fits(table, telemetry, params.finetune)
+    return [
+        Response(curriculum.metric_name(name), fit.line.slope, fit.line.low, fit.line.high)
+        for name, fit in fits.items()
+        if name not in curriculum.UNSIGNED
+    ]
 
 
 def rewritten(text: str, part: str, table: str) -> str:
@@ -113,6 +146,21 @@ def bands(medium: pd.DataFrame) -> str:
     spreads = (f"spread at lambda {lam:g}" for lam in lams)
     head = ("length", "t", "w", *spreads, f"at {lams[0]:g}, losses as learnt", "ratio of classes")
     return _table(head, rows)
+
+
+def effects(found: pd.DataFrame) -> str:
+    """What the barrier may do to Medium: its share of a full curriculum and its effect on each measured outcome."""
+    rows = (
+        (
+            row.clip_, f"{row.lam:g}", f"{row.spread_low:.1%} to {row.spread_high:.1%}",
+            f"{row.share_low:.1%} to {row.share_high:.1%}", row.outcome,
+            f"{row.effect_low:+.2g} to {row.effect_high:+.2g}",
+        )
+        for row in found.rename(columns={"clip": "clip_"}).itertuples()
+    )  # fmt: skip
+    return _table(
+        ("length", "lambda", "spread", "at most, of a full curriculum", "outcome", "at most, its effect"), rows
+    )
 
 
 _PAIRS = ("w measured", "w of the map", "spread measured", "spread of the map")
