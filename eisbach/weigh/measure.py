@@ -47,7 +47,10 @@ class Contrast:
 
 
 def weigh(pieces: Iterable[Piece]) -> Weighed:
-    """The weight of every latent, one piece in memory at a time. Raises UserError for NaN or inf where valid."""
+    """The weight of every latent, one piece in memory at a time.
+
+    Raises UserError for NaN or inf where valid, and where every number is 0.
+    """
     weights, keys, positions, energy, count = [], [], 0, 0.0, 0
     for piece in pieces:
         latents, mask = piece.latents, piece.mask
@@ -60,6 +63,8 @@ def weigh(pieces: Iterable[Piece]) -> Weighed:
         positions += math.prod(latents[:, 0].shape) if mask is None else int(mask.sum())
         count += len(latents)
         keys += piece.keys
+    if energy == 0:
+        raise UserError(f"all {count} latents are 0 at every valid position; encode the clips again")
     dtype, channels = str(latents.dtype).removeprefix("torch."), latents.shape[1]
     return Weighed(torch.cat(weights), keys, channels, positions / count, math.sqrt(energy / positions), dtype)
 

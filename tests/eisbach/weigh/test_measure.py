@@ -157,6 +157,12 @@ def test_flat_latents_have_weight_0(tmp_path, capsys):
     assert len(printed) <= 10
 
 
+def test_latents_that_are_all_zero_are_refused(tmp_path):
+    np.save(tmp_path / "zero.npy", np.zeros((2, 4, 8), np.float32))
+    with pytest.raises(SystemExit, match="all 2 latents are 0 at every valid position"):
+        weigh(tmp_path / "zero.npy")
+
+
 def test_a_model_is_weighed_as_the_census_does(tmp_path, monkeypatch, tiny_archive, tiny_model, capsys):
     from dataclasses import replace
 
