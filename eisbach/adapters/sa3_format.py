@@ -1,7 +1,7 @@
 """Stable Audio 3's adapter file: one safetensors file with the settings as JSON in its metadata.
 
-    python -m eisbach.adapters.sa3_format export artifacts/finetune/0/barrier barrier.safetensors
-    python -m eisbach.adapters.sa3_format import barrier.safetensors artifacts/finetune/0/theirs
+    eisbach adapter export artifacts/finetune/0/barrier barrier.safetensors
+    eisbach adapter import barrier.safetensors artifacts/finetune/0/theirs
 
     PEFT (`peft_format`)              Stable Audio 3                                             shape there
     X.lora_A.weight                   model.X.parametrizations.weight.0.lora_A                   [r, in]
@@ -12,7 +12,6 @@ A layer of the conditioner keeps its name there ("conditioners.seconds_total..."
 in fp32; Stability's own saver rounds to fp16. All types are read (`kinds`); PEFT has "lora" and "dora-rows" only.
 """
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -184,29 +183,3 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 
         return _matches_any(name, patterns)
     return any(pattern.strip() in name for pattern in patterns)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command; `arguments` default to those of the process. Exits with status 2 for any other arguments."""
-    parser = argparse.ArgumentParser(
-        "python -m eisbach.adapters.sa3_format",
-        description="Convert an adapter between PEFT's folder layout and Stable Audio 3's safetensors file.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    export = commands.add_parser("export", help="PEFT's folder -> Stable Audio 3's file")
-    export.add_argument("folder", type=Path, help="for example artifacts/finetune/0/barrier")
-    export.add_argument("file", type=Path, help="the safetensors file to write")
-    back = commands.add_parser("import", help="Stable Audio 3's file -> PEFT's folder")
-    back.add_argument("file", type=Path, help="a safetensors file that Stability's trainer or `export` wrote")
-    back.add_argument("folder", type=Path, help="the folder to write")
-    given = parser.parse_args(arguments)
-    if given.command == "export":
-        export_adapter(given.folder, given.file)
-    else:
-        import_adapter(given.file, given.folder)
-
-
-if __name__ == "__main__":
-    from eisbach.pipeline.command import run
-
-    run(main)

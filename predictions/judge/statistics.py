@@ -62,23 +62,10 @@ def least_p(n: int) -> float:
     return 2.0 ** (1 - min(n, EXACT))
 
 
-def sign_flip_bound(values: np.ndarray, alpha: float) -> np.ndarray:
-    """The lower confidence bound at one-sided level `alpha`, `[...]`: the smallest center that is not rejected.
-
-    The test is `sign_flip_p` with alternative "greater". -inf where n seeds cannot reject any center at that level.
-    """
-    return _typical(values, alpha)[0]
-
-
 def sign_flip_interval(values: np.ndarray, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
     """Low and high end, `[...]`, of the 1 - alpha interval that belongs to the two-sided sign-flip test."""
-    return _typical(values, alpha / 2)
-
-
-def _typical(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """The two subset means between which no center is rejected by either one-sided test at `alpha`."""
     values = np.asarray(values, np.float64)
-    rank = _rank(alpha, values.shape[-1])
+    rank = _rank(alpha / 2, values.shape[-1])
     if rank == 0:
         return np.full(values.shape[:-1], -np.inf), np.full(values.shape[:-1], np.inf)
     means = values @ _averages(values.shape[-1])

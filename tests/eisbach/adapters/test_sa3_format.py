@@ -11,7 +11,7 @@ from stable_audio_tools.models.lora import get_lora_layers, load_and_apply_loras
 from stable_audio_tools.models.lora.utils import save_lora_safetensors
 
 from eisbach.adapters.paired import PairedAdapters
-from eisbach.adapters.sa3_format import export_adapter, import_adapter, main
+from eisbach.adapters.sa3_format import export_adapter, import_adapter
 from eisbach.errors import UserError
 
 KINDS = [("lora", "lora"), ("dora", "dora-rows")]
@@ -126,20 +126,6 @@ def test_missing_files_to_export_are_named(tmp_path):
 
 def test_the_exported_settings_are_stability_s(tmp_path, tiny_model, trained):
     trained(tiny_model, "dora").save("a", tmp_path / "one")
-    main(["export", str(tmp_path / "one"), str(tmp_path / "file")])
+    export_adapter(tmp_path / "one", tmp_path / "file")
     with safe_open(tmp_path / "file", "pt") as file:
         assert json.loads(file.metadata()["lora_config"]) == SETTINGS | {"adapter_type": "dora-rows"}
-
-
-def test_the_command_imports_a_file(tmp_path):
-    write_file(tmp_path / "file")
-    main(["import", str(tmp_path / "file"), str(tmp_path / "two")])
-    assert (tmp_path / "two" / "adapter_config.json").is_file()
-
-
-@pytest.mark.parametrize("arguments", [[], ["convert", "a", "b"], ["export", "a"], ["import", "a", "b", "c"]])
-def test_the_command_refuses_other_arguments_with_its_usage(arguments, capsys):
-    with pytest.raises(SystemExit) as refusal:
-        main(arguments)
-    assert refusal.value.code == 2
-    assert "usage: python -m eisbach.adapters.sa3_format" in capsys.readouterr().err

@@ -78,12 +78,6 @@ def test_twelve_tests_need_at_least_nine_seeds():
 
 @checked
 @given(samples)
-def test_the_bound_is_the_low_end_of_twice_the_level(values):
-    assert statistics.sign_flip_bound(values, 0.1) == statistics.sign_flip_interval(values, 0.2)[0]
-
-
-@checked
-@given(samples)
 def test_a_smaller_level_never_makes_the_interval_narrower(values):
     wide, narrow = (statistics.sign_flip_interval(values, level) for level in (0.05, 0.3))
     assert wide[0] <= narrow[0] <= narrow[1] <= wide[1] or not np.isfinite(narrow[0])
