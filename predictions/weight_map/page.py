@@ -1,6 +1,11 @@
 """`python -m predictions.weight_map.page`: write the tables of docs/weight_map.md and docs/forecast.md, and the map's
-picture docs/weight_map.svg, from the last run of the stage `weight_map`."""
+picture docs/weight_map.svg, from the last run of the stage `weight_map`.
 
+A forecast whose hash is in the registry is sealed and stays as it is; remove the hash to make another one.
+"""
+
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +14,10 @@ import pandas as pd
 from eisbach.pipeline import command
 
 if TYPE_CHECKING:
+    from eisbach.pipeline.params import Finetune
     from predictions.weight_map.medium import Response
 
-DOCS = Path("docs")
+DOCS, FORECAST = Path("docs"), "forecast.md"
 
 
 def main() -> None:
@@ -33,12 +39,13 @@ def main() -> None:
             "limits": limit_rows(limits),
             "deviation": by_deviation(cells),
         },
-        "forecast.md": {"bands": bands(medium)},
     }
-    if responses := measured_responses():
-        parts["forecast.md"]["responses"] = effects(forecast(medium, responses))
+    if sealed(DOCS / FORECAST):
+        print(f"{DOCS / FORECAST} is sealed in the registry and stays as it is")
     else:
-        print("no outcome was measured at several doses: the forecast's table of responses stays as it is")
+        parts[FORECAST] = {"bands": bands(medium)}
+        if found := measured_responses():
+            parts[FORECAST]["responses"] = effects(forecast(medium, found))
     for name, written in parts.items():
         text = (DOCS / name).read_text()
         for part, table in written.items():
@@ -49,27 +56,40 @@ def main() -> None:
         temporary.write_text(svg.standalone(weight_map.clean_weight(cells, limits, marks).svg))
 
 
+def sealed(page: Path) -> bool:
+    """Whether the registry holds the SHA-256 of `page`."""
+    from predictions.registry import load as registry
+
+    return registry.load().forecast == hashlib.sha256(page.read_bytes()).hexdigest()
+
+
 def measured_responses() -> "list[Response]":
-    """How the small model's outcomes answered to the arms of the last run; empty before it."""
+    """`responses` of the last run; none before it."""
     from eisbach.pipeline import paths
     from eisbach.pipeline.params import load
     from predictions.judge import outcomes
-    from predictions.report import curriculum
-    from predictions.weight_map.medium import Response
 
     params = load()
     measured = [file for seed in params.seeds if (file := paths.EVALUATION / f"{seed}/outcomes.parquet").exists()]
     if not measured:
         return []
     table, _ = outcomes.read(measured)
-    telemetry = pd.concat(
-        [pd.read_parquet(paths.ADAPTERS / file.parent.name / "telemetry.parquet") for file in measured]
-    )
-    fits = curriculum.fits(table, telemetry, params.finetune)
+    telemetry = (pd.read_parquet(paths.ADAPTERS / file.parent.name / "telemetry.parquet") for file in measured)
+    return responses(table, pd.concat(telemetry), params.finetune)
+
+
+def responses(outcomes: pd.DataFrame, telemetry: pd.DataFrame, settings: "Finetune") -> "list[Response]":
+    """How outcomes answered to the barrier at the lambdas of `settings`.
+
+    The class arms are left out: per unit of their spread they do something else, to some outcomes the opposite.
+    """
+    from predictions.report import curriculum
+    from predictions.weight_map.medium import Response
+
+    arms = {name: arm for name, arm in settings.arms.items() if arm.weighting in (curriculum.BASELINE, "barrier")}
     return [
         Response(curriculum.metric_name(name), fit.line.slope, fit.line.low, fit.line.high)
-        for name, fit in fits.items()
-        if name not in curriculum.UNSIGNED
+        for name, fit in curriculum.fits(outcomes, telemetry, replace(settings, arms=arms)).items()
     ]
 
 
