@@ -12,7 +12,7 @@ def said(code: str) -> list[str]:
 
 
 def test_neither_lightning_nor_the_compiler_is_imported():
-    unused = ("pytorch_lightning", "torchmetrics", "torch._inductor.compile_fx")
+    unused = ("pytorch_lightning", "torchmetrics", "torch._dynamo", "torch._inductor")
     assert said(f"import sys, eisbach.models; print(*[name for name in {unused} if name in sys.modules])") == []
 
 
@@ -36,3 +36,8 @@ with patch.object(torch, "compile", lambda function, **settings: lambda *given: 
     transformer.flex_attention_compiled(2)
 """
     assert said(code) == ["flex_attention", "1", "flex_attention", "2"]
+
+
+def test_the_compiler_keeps_its_own_settings():
+    asked = "torch._dynamo.config.suppress_errors, torch._dynamo.config.cache_size_limit"
+    assert said(f"import torch, eisbach.models; print({asked})") == said(f"import torch; print({asked})")
