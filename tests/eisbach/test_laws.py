@@ -57,12 +57,11 @@ def movable(output: torch.Tensor, eta: float) -> torch.Tensor:
     derivative of K is p (log p + H), and along the way the second is at most d^2 (1 + r + 2d).
     """
     energy = position_energy(output)
-    log_belief = energy.log_softmax(1)
-    belief = log_belief.exp()
-    entropy = -(belief * log_belief).sum(1, keepdim=True)
+    belief = energy.softmax(1)
+    above = energy - (belief * energy).sum(1, keepdim=True)  # log p + H, without the loss of digits of that sum
     largest = eta * energy.amax(1)
     spread = energy.amax(1) - energy.amin(1)
-    slope = (belief * (log_belief + entropy).abs() * energy).sum(1)
+    slope = (belief * above.abs() * energy).sum(1)
     return eta * slope + largest**2 * (1 + spread + 2 * largest) / 2
 
 
@@ -123,6 +122,7 @@ def test_mixing_channels_orthogonally_changes_nothing_beyond_the_rounding_of_ene
 @law
 @given(outputs(positions=two_or_more, dtype=np.float64), st.floats(0, 10))
 @example(torch.tensor([[[0.0, 0.0003]]], dtype=torch.float64), 1.0)
+@example(torch.tensor([[[1e-9, 0.0]]], dtype=torch.float64), 0.001953125)
 def test_adding_a_constant_to_every_energy_changes_nothing_beyond_the_rounding_of_energies(output, amplitude):
     silent = torch.zeros_like(output[:, :1])
     shifted, before = torch.cat([output, silent + amplitude], dim=1), torch.cat([output, silent], dim=1)

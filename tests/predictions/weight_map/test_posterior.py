@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from eisbach.barrier import barrier_weight
@@ -17,6 +17,7 @@ TIMES = st.floats(0.02, 0.98)
 
 
 @settings(max_examples=10, deadline=None)
+@example(t=1 / 3, low=0.5, high=1.0, seed=0)
 @given(t=TIMES, low=st.floats(0.05, 1), high=st.floats(1, 6), seed=st.integers(0, 9))
 def test_white_data_of_known_energy_have_the_energies_and_weights_of_the_toys_exact_velocity(t, low, high, seed):
     assume(high > 1.01 * low)  # at t = .5 the exact velocity of unit energy is 0 everywhere
@@ -33,7 +34,7 @@ def test_white_data_of_known_energy_have_the_energies_and_weights_of_the_toys_ex
     square = exact.square().mean(1).numpy()
     assert np.corrcoef(energy.ravel(), square.ravel())[0, 1] > 0
     error = np.sqrt((energy.var(0) + square.var(0)) / 400)
-    assert (np.abs(energy.mean(0) - square.mean(0)) <= 5 * error).all()
+    assert (np.abs(energy.mean(0) - square.mean(0)) <= 5 * error + 1e-12).all()  # 1e-12: energies that are 0
     found, wanted = sampling.weights(energy)[1], barrier_weight(exact).numpy()
     assert abs(found.mean() - wanted.mean()) < 5 * np.hypot(found.std(), wanted.std()) / 20
 
