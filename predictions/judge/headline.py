@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table as Terminal
 
-from predictions.judge.numbers import effect, significant
+from predictions.judge.numbers import MINUS, effect, significant
 from predictions.judge.verdict import AlgebraVerdict, Cell, Headline, JudgedClaim, JudgedSystem, Verdict
 from predictions.registry.schema import AnyAtom
 
@@ -37,8 +37,10 @@ def headline(claims: Iterable[JudgedClaim], systems: Mapping[str, JudgedSystem],
 
 def status(systems: Mapping[str, JudgedSystem]) -> str:
     """What kind of seeds the words come from."""
-    reasons = dict.fromkeys(f"{one.status.label}: {one.status.reason}" for one in systems.values() if one.status)
-    return "; ".join(reasons) or "nothing was run"
+    reasons: dict[str, dict[str, None]] = {}
+    for found in (one.status for one in systems.values() if one.status):
+        reasons.setdefault(found.label, {}).update(dict.fromkeys(found.reason.split("; ")))
+    return "; ".join(f"{label}: {'; '.join(parts)}" for label, parts in reasons.items()) or "nothing was run"
 
 
 def letters(claim: JudgedClaim) -> dict[str, str]:
@@ -181,11 +183,14 @@ def _shares(claims: list[JudgedClaim]) -> str:
     if not found:
         return ""
     listed = ", ".join(
-        f"{100 * share.value:.0f} % ({100 * share.interval[0]:.0f} to {100 * share.interval[1]:.0f} %) of it on "
-        f"'{label}'"
+        f"{_percent(share.value)} % ({_percent(share.interval[0])} to {_percent(share.interval[1])} %) of it on '{label}'"
         for label, share in found
     )
     return f"Of what a full curriculum does, the barrier does {listed}."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}".replace("-", MINUS)
 
 
 def terminal(found: Headline, claims: Iterable[JudgedClaim]) -> tuple[str, Terminal]:
