@@ -183,7 +183,7 @@ def _shares(claims: list[JudgedClaim]) -> str:
     if not found:
         return ""
     listed = ", ".join(
-        f"{_percent(share.value)} % ({_percent(share.interval[0])} to {_percent(share.interval[1])} %) of it on '{label}'"
+        f"{_percent(share.value)} % ({' to '.join(map(_percent, share.interval))} %) of it on '{label}'"
         for label, share in found
     )
     return f"Of what a full curriculum does, the barrier does {listed}."
