@@ -37,6 +37,14 @@ def pytest_addoption(parser):
 
 
 @pytest.fixture
+def cores():
+    """A function that sets the number of torch's threads, reset after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def tiny_model():
     """A frozen model with the shipped architecture and random weights, none of them zero."""
     from eisbach.models import small

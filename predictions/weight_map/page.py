@@ -65,17 +65,14 @@ def sealed(page: Path) -> bool:
 
 def measured_responses() -> "list[Response]":
     """`responses` of the last run; none before it."""
-    from eisbach.pipeline import paths
     from eisbach.pipeline.params import load
-    from predictions.judge import outcomes
+    from predictions.report import inputs
 
     params = load()
-    measured = [file for seed in params.seeds if (file := paths.EVALUATION / f"{seed}/outcomes.parquet").exists()]
-    if not measured:
+    found = inputs.read(Path(), params.seeds).tables
+    if not {"outcomes", "telemetry"} <= found.keys():
         return []
-    table, _ = outcomes.read(measured)
-    telemetry = (pd.read_parquet(paths.ADAPTERS / file.parent.name / "telemetry.parquet") for file in measured)
-    return responses(table, pd.concat(telemetry), params.finetune)
+    return responses(found["outcomes"], found["telemetry"], params.finetune)
 
 
 def responses(outcomes: pd.DataFrame, telemetry: pd.DataFrame, settings: "Finetune") -> "list[Response]":

@@ -11,14 +11,6 @@ def test_results_are_in_the_order_of_the_items():
     assert thread_map(lambda item: item * item, range(20)) == [item * item for item in range(20)]
 
 
-@pytest.fixture
-def cores():
-    """A function that sets the number of torch's threads, reset after the test."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize(("count", "share"), [(1, 6), (2, 3), (3, 2), (4, 1), (20, 1)])
 def test_threads_share_the_cores_equally_and_return_them(cores, count, share):
     cores(6)

@@ -107,17 +107,14 @@ def test_arms_per_pass_changes_no_bit(run, tiny_model, tiny_archive):
         assert [record["objective"] for record in records] == [record["objective"] for record in run[1]]
 
 
-def test_arms_side_by_side_or_one_after_the_other_are_the_same_bits(tiny_model, tiny_archive):
+def test_arms_side_by_side_or_one_after_the_other_are_the_same_bits(cores, tiny_model, tiny_archive):
     """Three arms on two cores, one of them replaying another; each core works alone, so only the order differs."""
     settings = replace(SETTINGS, arms={name: Arm(name) for name in ("trace", "baseline", "barrier")})
-    found, cores = [], torch.get_num_threads()
+    found = []
     for count in (1, 2):
-        torch.set_num_threads(count)
-        try:
-            arms = {name: make(name) for name in settings.arms}
-            found.append(trained(tiny_model, tiny_archive, arms, settings=settings))
-        finally:
-            torch.set_num_threads(cores)
+        cores(count)
+        arms = {name: make(name) for name in settings.arms}
+        found.append(trained(tiny_model, tiny_archive, arms, settings=settings))
     (alone, records), (beside, others) = found
     assert all(equal(alone[arm], beside[arm]) for arm in settings.arms)
     assert [(record["arm"], record["objective"]) for record in records] == [

@@ -121,16 +121,8 @@ def test_a_run_with_the_option_changes_the_result_and_resumes_bit_for_bit(tmp_pa
     assert not equal(whole, plain)
 
 
-@pytest.fixture
-def one_core():
-    """One core for every pass: alone, an arm would have all cores, and beside others its share of them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def test_an_arm_with_a_conditioner_does_not_know_its_neighbours(one_core, tiny_model, tiny_archive):
+def test_an_arm_with_a_conditioner_does_not_know_its_neighbours(cores, tiny_model, tiny_archive):
+    cores(1)  # for every pass: alone, an arm would have all cores, and beside others its share of them
     settings = replace(SETTINGS, conditioner=True)
     together, _, adapters = trained(tiny_model, tiny_archive, settings)
     alone, _, _ = trained(tiny_model, tiny_archive, replace(settings, arms={"barrier": ARMS["barrier"]}))
